@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
+/*
+ * UDP conversations. A socket's first peer lives in the socket's own state, like a TCP connection; any other peer has
+ * an entry in udp_flows. A connected socket's peer comes from the socket. An unconnected one's comes from the cgroup
+ * hooks, which run in the same call as, and just before, the hooks that know the length.
+ */
+#ifndef SOCKWATCH_UDP_H
+#define SOCKWATCH_UDP_H
+
+#include "sockets.h"
+
+const volatile __u8 trace_udp_peers = 0;
+
+/* The cgroup hook's half: leaves the peer where only this thread will find it. */
+static __always_inline void leave_peer(struct socket_state *state, int direction, const struct udp_peer *peer)
+{
+	struct udp_slot *slot = &state->slots[direction];
+	__u32 thread = bpf_get_current_pid_tgid();
+	__u32 holder = __sync_val_compare_and_swap(&slot->thread, 0, thread);
+	struct udp_peer_key key = {};
+
+	if (!holder || holder == thread) {
+		slot->peer = *peer;
+		return;
+	}
+	key.socket_cookie = state->cookie;
+	key.thread = thread;
+	key.direction = direction;
+	state->peers_in_map = 1;
+	if (bpf_map_update_elem(&udp_peers_in_flight, &key, peer, BPF_ANY))
+		count_loss(LOST_UDP_PEERS_FULL);
+}
+
+/* The length hook's half. False: the call named no peer, and the socket has none. */
+static __always_inline int take_peer(const struct sock *sk, struct socket_state *state, int direction,
+				     struct udp_peer *peer)
+{
+	struct udp_slot *slot = &state->slots[direction];
+	__u32 holder = slot->thread;
+
+	if (holder && holder == (__u32)bpf_get_current_pid_tgid()) {
+		*peer = slot->peer;
+		slot->thread = 0;
+		return 1;
+	}
+	if (state->peers_in_map) {
+		struct udp_peer_key key = {};
+		struct udp_peer *left;
+
+		key.socket_cookie = state->cookie;
+		key.thread = bpf_get_current_pid_tgid();
+		key.direction = direction;
+		left = bpf_map_lookup_elem(&udp_peers_in_flight, &key);
+		if (left) {
+			*peer = *left;
+			bpf_map_delete_elem(&udp_peers_in_flight, &key);
+			return 1;
+		}
+	}
+	return remote_of(sk, peer->address, &peer->port);
+}
+
+static __always_inline int is_primary(const struct socket_state *state, const struct udp_peer *peer)
+{
+	return state->remote_port == peer->port && is_same_address(state->edge.peer_address, peer->address);
+}
+
+static __always_inline int is_bound(const struct sock *sk)
+{
+	__u8 locks = sk->sk_userlocks;
+
+	return locks & SOCK_BINDPORT_LOCK;
+}
+
+/*
+ * The client is who connected or sent first. A bound socket that has been sent to first stays a server when it later
+ * speaks first to somebody: otherwise that client's ephemeral port would become a serving port.
+ */
+static __always_inline int udp_role(const struct sock *sk, struct socket_state *state, int direction)
+{
+	if (sk->__sk_common.skc_state == TCP_ESTABLISHED || !is_bound(sk))
+		return ROLE_CLIENT;
+	if (direction == DIRECTION_RECEIVE)
+		state->was_server = 1;
+	return state->was_server ? ROLE_SERVER : ROLE_CLIENT;
+}
+
+static __always_inline void set_udp_ends(const struct sock *sk, struct socket_state *state,
+					 const struct udp_peer *peer, int role)
+{
+	__u16 local_port;
+
+	local_of(sk, state->local_address, &local_port);
+	state->local_port = local_port;
+	__builtin_memcpy(state->edge.peer_address, peer->address, 16);
+	state->remote_port = peer->port;
+	state->edge.role = role;
+	state->edge.server_port = role == ROLE_SERVER ? local_port : peer->port;
+	if (!is_unspecified(peer->address))
+		state->edge.network_type = is_ipv4(peer->address) ? 4 : 6;
+	state->ignored = is_ignored(&state->edge, state->local_address);
+}
+
+__noinline int settle_udp_attempt(struct socket_state *state)
+{
+	struct sock *sk = (void *)(state ? state->socket : 0);
+	struct edge_totals *totals;
+
+	if (!state || !state->attempt_pending)
+		return 0;
+	state->attempt_pending = 0;
+	if (is_ignored(&state->attempt_edge, state->local_address))
+		return 0;
+	/* A connect that succeeds gives the socket a new random hash; nothing else of it survives a disconnect. */
+	if (BPF_CORE_READ(sk, sk_txhash) == state->txhash) {
+		count_failure(&state->attempt_edge, OPERATION_CONNECT, ENETUNREACH, 0);
+		return 0;
+	}
+	totals = totals_of(&state->attempt_edge);
+	if (totals)
+		add(&totals->connects, 1);
+	return 0;
+}
+
+static __always_inline void fill_udp_flow_record(struct flow_record *record, const struct udp_flow_key *key,
+						 const struct udp_flow *flow, int kind, int operation, __u64 now)
+{
+	record->at_ns = now;
+	record->started_at_ns = flow->started_at_ns;
+	record->socket_cookie = key->socket_cookie;
+	record->process_started_at_ns = flow->process_started_at_ns;
+	record->bytes_sent = flow->bytes_sent;
+	record->bytes_received = flow->bytes_received;
+	record->sends = flow->sends;
+	record->receives = flow->receives;
+	record->connect_duration_ns = 0;
+	record->edge = flow->edge;
+	record->pid = flow->pid;
+	record->uid = flow->uid;
+	record->parent_pid = flow->parent_pid;
+	record->rtt_us = 0;
+	record->retransmits = 0;
+	record->local_port = flow->local_port;
+	record->remote_port = key->peer_port;
+	__builtin_memcpy(record->local_address, flow->local_address, 16);
+	record->error = 0;
+	record->kind = kind;
+	record->end_reason = END_NONE;
+	record->attribution = flow->attribution;
+	record->operation = operation;
+	record->padding[0] = 0;
+	record->padding[1] = 0;
+}
+
+__noinline int emit_udp_flow(const struct udp_flow_key *key, const struct udp_flow *flow, int operation)
+{
+	struct flow_record *record;
+
+	if (!key || !flow || !emit_flow_records)
+		return 0;
+	record = bpf_ringbuf_reserve(&flow_records, sizeof(*record), 0);
+	if (!record) {
+		count_loss(LOST_RING_FULL);
+		return 0;
+	}
+	fill_udp_flow_record(record, key, flow, RECORD_FLOW_START, operation, flow->started_at_ns);
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+static __always_inline void add_datagram(struct edge_totals *totals, int direction, int bytes)
+{
+	if (!totals)
+		return;
+	add(direction == DIRECTION_TRANSMIT ? &totals->bytes_sent : &totals->bytes_received, (__u32)bytes);
+	add(direction == DIRECTION_TRANSMIT ? &totals->sends : &totals->receives, 1);
+}
+
+/* A datagram to or from a peer that is not the socket's first one. */
+static __noinline int count_other_peer(struct sock *sk, struct socket_state *state, const struct udp_peer *peer,
+				       int direction, int result)
+{
+	struct udp_flow_key key = {};
+	struct udp_flow *flow;
+	struct udp_flow fresh = {};
+
+	if (!state || !peer)
+		return 0;
+	key.socket_cookie = state->cookie;
+	__builtin_memcpy(key.peer_address, peer->address, 16);
+	key.peer_port = peer->port;
+	flow = bpf_map_lookup_elem(&udp_flows, &key);
+	if (!flow) {
+		struct owner owner = {};
+		__u16 local_port;
+		int role = udp_role(sk, state, direction);
+
+		local_of(sk, fresh.local_address, &local_port);
+		fresh.local_port = local_port;
+		fresh.started_at_ns = bpf_ktime_get_boot_ns();
+		fresh.last_used_jiffies = bpf_jiffies64();
+		if (state->phase == PHASE_OPEN) {
+			fresh.edge.executable_id = state->edge.executable_id;
+			fresh.edge.cgroup_id = state->edge.cgroup_id;
+			fresh.process_started_at_ns = state->process_started_at_ns;
+			fresh.pid = state->pid;
+			fresh.uid = state->uid;
+			fresh.parent_pid = state->parent_pid;
+		} else { /* another thread is filling in the first peer at this moment */
+			identify_current(&owner);
+			fresh.edge.executable_id = owner.executable_id;
+			fresh.edge.cgroup_id = owner.cgroup_id;
+			fresh.process_started_at_ns = owner.process_started_at_ns;
+			fresh.pid = owner.pid;
+			fresh.uid = owner.uid;
+			fresh.parent_pid = owner.parent_pid;
+		}
+		fresh.attribution = ATTRIBUTION_EXACT;
+		__builtin_memcpy(fresh.edge.peer_address, peer->address, 16);
+		fresh.edge.role = role;
+		fresh.edge.server_port = role == ROLE_SERVER ? local_port : peer->port;
+		fresh.edge.transport = IPPROTO_UDP;
+		fresh.edge.network_type = is_unspecified(peer->address) ? state->edge.network_type :
+					  is_ipv4(peer->address) ? 4 : 6;
+		fresh.ignored = is_ignored(&fresh.edge, fresh.local_address);
+		if (result < 0) { /* an attempt that failed begins no conversation */
+			if (!fresh.ignored)
+				count_failure(&fresh.edge, direction == DIRECTION_TRANSMIT ?
+					      OPERATION_SEND : OPERATION_RECV, -result, 0);
+			return 0;
+		}
+		state->many_peers = 1;
+		if (!bpf_map_update_elem(&udp_flows, &key, &fresh, BPF_NOEXIST) && !fresh.ignored)
+			emit_udp_flow(&key, &fresh, direction == DIRECTION_TRANSMIT ? OPERATION_SEND : OPERATION_RECV);
+		flow = bpf_map_lookup_elem(&udp_flows, &key);
+		if (!flow) {
+			count_loss(LOST_UDP_FLOWS_FULL);
+			if (!fresh.ignored) {
+				count_observed(direction, result);
+				add_datagram(totals_of(&fresh.edge), direction, result);
+			}
+			return 0;
+		}
+	}
+	if (flow->ignored)
+		return 0;
+	if (result < 0) {
+		count_failure(&flow->edge, direction == DIRECTION_TRANSMIT ? OPERATION_SEND : OPERATION_RECV,
+			      -result, 0);
+		return 0;
+	}
+	count_observed(direction, result);
+	flow->last_used_jiffies = bpf_jiffies64();
+	add(direction == DIRECTION_TRANSMIT ? &flow->bytes_sent : &flow->bytes_received, (__u32)result);
+	add(direction == DIRECTION_TRANSMIT ? &flow->sends : &flow->receives, 1);
+	add_datagram(totals_of(&flow->edge), direction, result);
+	return 0;
+}
+
+static __noinline int begin_udp(struct sock *sk, struct socket_state *state, const struct udp_peer *peer,
+				int direction)
+{
+	if (!state || !peer)
+		return 0;
+	if (__sync_val_compare_and_swap(&state->phase, PHASE_NEW, PHASE_STARTING) != PHASE_NEW)
+		return 0;
+	own_by_current(state);
+	begin_flow(state);
+	set_udp_ends(sk, state, peer, udp_role(sk, state, direction));
+	state->started_at_ns = bpf_ktime_get_boot_ns();
+	state->phase = PHASE_OPEN;
+	emit(state, RECORD_FLOW_START, direction == DIRECTION_TRANSMIT ? OPERATION_SEND : OPERATION_RECV,
+	     state->started_at_ns);
+	return 0;
+}
+
+/* What a live trace shows of UDP: whenever the peer is not the socket's last one. */
+__noinline int trace_peer(struct socket_state *state, const struct udp_peer *peer, int direction)
+{
+	struct flow_record *record;
+
+	if (!state || !peer ||
+	    (state->last_peer.port == peer->port && is_same_address(state->last_peer.address, peer->address)))
+		return 0;
+	state->last_peer = *peer;
+	if (state->ignored)
+		return 0;
+	record = bpf_ringbuf_reserve(&flow_records, sizeof(*record), 0);
+	if (!record) {
+		count_loss(LOST_RING_FULL);
+		return 0;
+	}
+	fill_record(record, state, RECORD_PEER_CHANGED,
+		    direction == DIRECTION_TRANSMIT ? OPERATION_SEND : OPERATION_RECV, bpf_ktime_get_boot_ns());
+	__builtin_memcpy(record->edge.peer_address, peer->address, 16);
+	record->remote_port = peer->port;
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+static __always_inline void count_udp(struct sock *sk, int direction, int flags, int result)
+{
+	struct socket_state *state = known_state(sk);
+	struct udp_peer peer = {};
+	int has_peer;
+
+	if (!state) {
+		if (is_no_operation(result) || flags & (MSG_PEEK | MSG_ERRQUEUE))
+			return;
+		state = state_or_new(sk);
+		if (!state) {
+			count_without_state(direction, result);
+			return;
+		}
+	}
+	/* Before anything else, so that a slot never stays taken. */
+	has_peer = take_peer(sk, state, direction, &peer);
+	if (is_no_operation(result) || flags & (MSG_PEEK | MSG_ERRQUEUE))
+		return;
+	if (state->attempt_pending)
+		settle_udp_attempt(state);
+	if (state->phase == PHASE_NEW && result >= 0)
+		begin_udp(sk, state, &peer, direction);
+	if (trace_udp_peers && result >= 0)
+		trace_peer(state, &peer, direction);
+	if (state->phase == PHASE_OPEN && (is_primary(state, &peer) || (!has_peer && !state->many_peers))) {
+		if (state->ignored)
+			return;
+		if (result < 0)
+			count_failure(&state->edge, direction == DIRECTION_TRANSMIT ? OPERATION_SEND : OPERATION_RECV,
+				      -result, 0);
+		else
+			count_pending(state, direction, result);
+		return;
+	}
+	count_other_peer(sk, state, &peer, direction, result);
+}
+
+static __always_inline void on_udp_release(struct socket_state *state)
+{
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct edge_totals *totals;
+
+	if (state->attempt_pending)
+		settle_udp_attempt(state);
+	if (state->phase == PHASE_OPEN) {
+		flush(state);
+		state->end_reason = END_LOCAL_CLOSE;
+		state->phase = PHASE_CLOSED;
+		emit(state, RECORD_FLOW_END, OPERATION_RELEASE, now);
+	}
+	/* If it finds no room, its conversations end when they have been idle for long enough. */
+	if (state->many_peers)
+		bpf_map_update_elem(&released_udp_sockets, &state->cookie, &now, BPF_ANY);
+	if (state->ignored || !state->edge.executable_id)
+		return;
+	totals = totals_of(&state->edge);
+	if (totals)
+		add(&totals->releases, 1);
+}
+
+#endif
