@@ -127,7 +127,7 @@ struct udp_flow_key {
 /* A UDP socket's conversation with a peer that is not its first one. */
 struct udp_flow {
 	__u64 started_at_ns;
-	__u64 last_used_jiffies;
+	__u64 last_used_ns;
 	__u64 bytes_sent;
 	__u64 bytes_received;
 	__u64 sends;
@@ -172,6 +172,10 @@ struct flow_record {
 	__u64 bytes_received;
 	__u64 sends;
 	__u64 receives;
+	__u64 reported_bytes_sent;	/* what the flow's record before this one said */
+	__u64 reported_bytes_received;
+	__u64 reported_sends;
+	__u64 reported_receives;
 	__u64 connect_duration_ns;	/* 0 when the flow was not connected by this side */
 	struct edge_key edge;
 	__u32 pid;			/* tgid, as the host sees it */

@@ -72,6 +72,10 @@ struct socket_state {
 	__u64 bytes_received;
 	__u64 sends;
 	__u64 receives;
+	__u64 reported_bytes_sent;	/* by the last record */
+	__u64 reported_bytes_received;
+	__u64 reported_sends;
+	__u64 reported_receives;
 	__u64 started_at_ns;
 	__u64 attempt_at_ns;		/* of the connect under way; 0 none */
 	__u64 connect_duration_ns;

@@ -147,6 +147,10 @@ static __always_inline void fill_record(struct flow_record *record, const struct
 	record->bytes_received = state->bytes_received;
 	record->sends = state->sends;
 	record->receives = state->receives;
+	record->reported_bytes_sent = state->reported_bytes_sent;
+	record->reported_bytes_received = state->reported_bytes_received;
+	record->reported_sends = state->reported_sends;
+	record->reported_receives = state->reported_receives;
 	record->connect_duration_ns = state->connect_duration_ns;
 	record->edge = state->edge;
 	record->pid = state->pid;
@@ -194,6 +198,10 @@ static __always_inline void begin_flow(struct socket_state *state)
 	state->bytes_received = 0;
 	state->sends = 0;
 	state->receives = 0;
+	state->reported_bytes_sent = 0;
+	state->reported_bytes_received = 0;
+	state->reported_sends = 0;
+	state->reported_receives = 0;
 	state->error = 0;
 	state->end_reason = END_NONE;
 }

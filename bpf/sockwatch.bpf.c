@@ -315,7 +315,12 @@ int sw_report(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!record)
 		return 0;
 	fill_record(record, state, RECORD_FLOW_UPDATE, OPERATION_SEND, now);
-	bpf_seq_write(ctx->meta->seq, record, sizeof(*record));
+	if (bpf_seq_write(ctx->meta->seq, record, sizeof(*record)))
+		return 0; /* no room: the kernel calls again with more */
+	state->reported_bytes_sent = record->bytes_sent;
+	state->reported_bytes_received = record->bytes_received;
+	state->reported_sends = record->sends;
+	state->reported_receives = record->receives;
 	return 0;
 }
 

@@ -73,14 +73,14 @@ static __always_inline int is_bound(const struct sock *sk)
 }
 
 /*
- * The client is who connected or sent first. A bound socket that has been sent to first stays a server when it later
- * speaks first to somebody: otherwise that client's ephemeral port would become a serving port.
+ * The client is who connected or sent first. A socket that begins by receiving is bound: a server. It stays one when
+ * it later speaks first to somebody, otherwise that client's ephemeral port would become a serving port.
  */
-static __always_inline int udp_role(const struct sock *sk, struct socket_state *state, int direction)
+static __always_inline int udp_role(const struct sock *sk, struct socket_state *state, int direction, int is_first)
 {
-	if (sk->__sk_common.skc_state == TCP_ESTABLISHED || !is_bound(sk))
+	if (sk->__sk_common.skc_state == TCP_ESTABLISHED)
 		return ROLE_CLIENT;
-	if (direction == DIRECTION_RECEIVE)
+	if (direction == DIRECTION_RECEIVE && (is_first || is_bound(sk)))
 		state->was_server = 1;
 	return state->was_server ? ROLE_SERVER : ROLE_CLIENT;
 }
@@ -133,6 +133,10 @@ static __always_inline void fill_udp_flow_record(struct flow_record *record, con
 	record->bytes_received = flow->bytes_received;
 	record->sends = flow->sends;
 	record->receives = flow->receives;
+	record->reported_bytes_sent = 0;
+	record->reported_bytes_received = 0;
+	record->reported_sends = 0;
+	record->reported_receives = 0;
 	record->connect_duration_ns = 0;
 	record->edge = flow->edge;
 	record->pid = flow->pid;
@@ -193,12 +197,12 @@ static __noinline int count_other_peer(struct sock *sk, struct socket_state *sta
 	if (!flow) {
 		struct owner owner = {};
 		__u16 local_port;
-		int role = udp_role(sk, state, direction);
+		int role = udp_role(sk, state, direction, 0);
 
 		local_of(sk, fresh.local_address, &local_port);
 		fresh.local_port = local_port;
 		fresh.started_at_ns = bpf_ktime_get_boot_ns();
-		fresh.last_used_jiffies = bpf_jiffies64();
+		fresh.last_used_ns = bpf_ktime_get_boot_ns();
 		if (state->phase == PHASE_OPEN) {
 			fresh.edge.executable_id = state->edge.executable_id;
 			fresh.edge.cgroup_id = state->edge.cgroup_id;
@@ -250,7 +254,7 @@ static __noinline int count_other_peer(struct sock *sk, struct socket_state *sta
 		return 0;
 	}
 	count_observed(direction, result);
-	flow->last_used_jiffies = bpf_jiffies64();
+	flow->last_used_ns = bpf_ktime_get_boot_ns();
 	add(direction == DIRECTION_TRANSMIT ? &flow->bytes_sent : &flow->bytes_received, (__u32)result);
 	add(direction == DIRECTION_TRANSMIT ? &flow->sends : &flow->receives, 1);
 	add_datagram(totals_of(&flow->edge), direction, result);
@@ -266,7 +270,7 @@ static __noinline int begin_udp(struct sock *sk, struct socket_state *state, con
 		return 0;
 	own_by_current(state);
 	begin_flow(state);
-	set_udp_ends(sk, state, peer, udp_role(sk, state, direction));
+	set_udp_ends(sk, state, peer, udp_role(sk, state, direction, 1));
 	state->started_at_ns = bpf_ktime_get_boot_ns();
 	state->phase = PHASE_OPEN;
 	emit(state, RECORD_FLOW_START, direction == DIRECTION_TRANSMIT ? OPERATION_SEND : OPERATION_RECV,

@@ -1,0 +1,41 @@
+using System.Collections.Immutable;
+using Sockwatch.Diagnostics;
+using Sockwatch.Kernel;
+using Sockwatch.Reader;
+
+namespace Sockwatch.Aggregation;
+
+/// <summary>Everything one collection found. Immutable; every exporter reads the same one, so they cannot disagree.</summary>
+internal sealed record TrafficReport
+{
+    /// <summary>Before the first collection succeeds.</summary>
+    public static readonly TrafficReport Empty = new();
+
+    /// <summary>When the kernel was read.</summary>
+    public DateTimeOffset Time { get; init; }
+
+    public ImmutableArray<TrafficSeries> Series { get; init; } = [];
+
+    public SeriesBudget Budget { get; init; } = SeriesBudget.None;
+
+    /// <summary>Counted on all sockets, attributed to none.</summary>
+    public ObservedBytes Observed { get; init; }
+
+    /// <summary>Bytes of series that have left the report: with the series that remain, all that was ever read.</summary>
+    public ObservedBytes Retired { get; init; }
+
+    public IReadOnlyList<Loss> Losses { get; init; } = [];
+
+    public IReadOnlyList<HookReport> Hooks { get; init; } = [];
+
+    public IReadOnlyList<MapOccupancy> Maps { get; init; } = [];
+
+    public IReadOnlyList<ProgramCost> Programs { get; init; } = [];
+
+    public IReadOnlyList<CacheEvictions> Caches { get; init; } = [];
+
+    /// <summary>How long the collection took.</summary>
+    public TimeSpan Duration { get; init; }
+
+    public long CollectionFailures { get; init; }
+}

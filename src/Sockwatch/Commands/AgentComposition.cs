@@ -1,0 +1,81 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Sockwatch.Aggregation;
+using Sockwatch.Configuration;
+using Sockwatch.Enrichment;
+using Sockwatch.Exporters;
+using Sockwatch.Kernel;
+using Sockwatch.Reader;
+
+namespace Sockwatch.Commands;
+
+/// <summary>The stages of each command, in the order that data moves.</summary>
+internal sealed class AgentComposition : IAgentComposition
+{
+    public IHost Agent(IConfiguration configuration)
+    {
+        var builder = AgentHost.CreateBuilder(configuration);
+        var agent = configuration.Get<AgentOptions>() ?? new AgentOptions();
+        var flowLog = configuration.GetSection("FlowLog").Get<FlowLogOptions>() ?? new FlowLogOptions();
+        var hasFlowLog = flowLog.Target != "none";
+
+        builder.Services
+            .AddKernel(new KernelUse(agent.StateDirectory, FlowRecords: hasFlowLog, UdpPeerChanges: false))
+            .AddReader();
+        if (hasFlowLog)
+        {
+            // Started before the reader that fills it, and so stopped after it.
+            builder.Services.AddFlowLog().AddFlowReader();
+        }
+
+        builder.Services
+            .AddAggregation()
+            .AddEnrichment()
+            .AddExporters();
+        return builder.Build();
+    }
+
+    public IHost Trace(IConfiguration configuration, Func<IFlowNaming, IFlowRecordSink> sink)
+    {
+        var builder = AgentHost.CreateBuilder(configuration);
+        builder.Services
+            .AddKernel(new KernelUse(LockDirectory: null, FlowRecords: true, UdpPeerChanges: true))
+            .AddReader()
+            .AddSingleton(provider => sink(provider.GetRequiredService<IFlowNaming>()))
+            .AddFlowReader()
+            .AddEnrichment();
+        return builder.Build();
+    }
+
+    public IHost Top(IConfiguration configuration)
+    {
+        var builder = AgentHost.CreateBuilder(configuration);
+        builder.Services
+            .AddKernel(new KernelUse(LockDirectory: null, FlowRecords: false, UdpPeerChanges: false))
+            .AddReader()
+            .AddAggregation()
+            .AddEnrichment();
+        return builder.Build();
+    }
+
+    public IHookProbe HookProbe() => new KernelHookProbe();
+
+    private sealed class KernelHookProbe : IHookProbe
+    {
+        public IReadOnlyList<HookProbeResult> Probe()
+        {
+            KernelPrograms.Require();
+            var refused = Kernel.HookProbe.LoadEach(KernelPrograms.MissingTracepoints());
+            return
+            [
+                .. HookProgram.All.Select(hook => new HookProbeResult(
+                    hook.Operation,
+                    $"{hook.Backend.Name()} {hook.Hook}",
+                    !refused.ContainsKey(hook.Program),
+                    refused.GetValueOrDefault(hook.Program),
+                    refused.ContainsKey(hook.Program) ? $"without it, {hook.Without}; it needs Linux {hook.Since} or later" : null)),
+            ];
+        }
+    }
+}

@@ -1,0 +1,24 @@
+using System.Collections;
+using Sockwatch.Exporters;
+using Sockwatch.Kernel;
+
+namespace Sockwatch.Commands;
+
+/// <summary>The world around a command.</summary>
+internal sealed class CommandContext
+{
+    public required IAgentComposition Composition { get; init; }
+
+    public required Terminal Terminal { get; init; }
+
+    public HostPaths Paths { get; init; } = new();
+
+    public IDictionary Environment { get; init; } = System.Environment.GetEnvironmentVariables();
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    public string AgentDirectory { get; init; } = AppContext.BaseDirectory;
+
+    /// <summary>Where records go; apart from the terminal's writer, since a broken pipe must be noticed here.</summary>
+    public Func<IFlowLogOutput> RecordOutput { get; init; } = FlowLogOutput.StandardOutput;
+}

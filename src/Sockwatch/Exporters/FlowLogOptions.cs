@@ -1,0 +1,25 @@
+namespace Sockwatch.Exporters;
+
+/// <summary>Where flow records go, and how they are written.</summary>
+internal sealed class FlowLogOptions
+{
+    /// <summary>"-" is standard output, "none" turns the flow log off, anything else is a file to append to.</summary>
+    public string Target { get; set; } = "-";
+
+    public FlowLogFormat Format { get; set; } = FlowLogFormat.Auto;
+
+    /// <summary>Records that may wait for a slow target. Past this, they are lost and counted; the agent never waits.</summary>
+    public int QueueLength { get; set; } = 16_384;
+}
+
+internal enum FlowLogFormat
+{
+    /// <summary>Text on a terminal, JSON elsewhere.</summary>
+    Auto,
+
+    /// <summary>One JSON object per line, for programs.</summary>
+    Json,
+
+    /// <summary>One aligned line per event, for people. Leaves updates out.</summary>
+    Text,
+}

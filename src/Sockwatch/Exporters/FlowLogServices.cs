@@ -1,0 +1,57 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Sockwatch.Aggregation;
+using Sockwatch.Diagnostics;
+using Sockwatch.Kernel;
+using Sockwatch.Reader;
+
+namespace Sockwatch.Exporters;
+
+internal static class FlowLogServices
+{
+    private const string StandardOutput = "-";
+    private const string Off = "none";
+
+    /// <summary>Needs an <see cref="IFlowNaming"/>. Flow records go to the <see cref="IFlowRecordSink"/> it adds.</summary>
+    public static IServiceCollection AddFlowLog(this IServiceCollection services)
+    {
+        services.AddDiagnostics();
+        services.AddOptions<FlowLogOptions>().BindConfiguration("FlowLog");
+        services.TryAddSingleton<HostPaths>();
+        services.TryAddSingleton<BootClock>();
+        services.TryAddSingleton<FlowLogIdentity>();
+        services.AddSingleton(Create);
+        services.AddSingleton<IFlowRecordSink>(provider => provider.GetRequiredService<FlowLog>());
+        services.AddHostedService(provider => provider.GetRequiredService<FlowLog>());
+        return services;
+    }
+
+    /// <summary>The format in use: automatic is text for a person at a terminal, JSON for anything else.</summary>
+    public static FlowLogFormat Resolve(FlowLogOptions options, bool outputIsTerminal) => options.Format != FlowLogFormat.Auto
+        ? options.Format
+        : options.Target == StandardOutput && outputIsTerminal ? FlowLogFormat.Text : FlowLogFormat.Json;
+
+    private static FlowLog Create(IServiceProvider provider)
+    {
+        var options = provider.GetRequiredService<IOptions<FlowLogOptions>>();
+        var naming = provider.GetRequiredService<IFlowNaming>();
+        var clock = provider.GetRequiredService<BootClock>();
+        IFlowLineFormat format = Resolve(options.Value, !Console.IsOutputRedirected) == FlowLogFormat.Text
+            ? new FlowLogText(naming, clock, TimeZoneInfo.Local)
+            : new FlowLogJson(naming, clock, provider.GetRequiredService<FlowLogIdentity>());
+        var output = options.Value.Target switch
+        {
+            Off => null,
+            StandardOutput => FlowLogOutput.StandardOutput(),
+            var path => FlowLogOutput.File(path),
+        };
+
+        var flowLog = new FlowLog(format, output, options, provider.GetRequiredService<ILogger<FlowLog>>());
+        var losses = provider.GetRequiredService<LossLedger>();
+        losses.Follow(LossLedger.FlowLogStage, LossLedger.QueueFull, () => flowLog.QueueFull);
+        losses.Follow(LossLedger.FlowLogStage, LossLedger.WriteFailed, () => flowLog.WriteFailed);
+        return flowLog;
+    }
+}

@@ -1,0 +1,191 @@
+using System.Collections.Immutable;
+using Sockwatch.Aggregation;
+using Sockwatch.Kernel;
+
+namespace Sockwatch.Exporters;
+
+/// <summary>Every metric there is. Exporters make what they publish from it, and docs/metrics.md is kept equal to it.</summary>
+internal static class MetricCatalogue
+{
+    public const string Direction = "network.io.direction";
+    public const string Operation = "socket.operation";
+    public const string Error = "error.type";
+    public const string Transmit = "transmit";
+    public const string Receive = "receive";
+
+    /// <summary>In the order of <see cref="EdgeLabels"/>.</summary>
+    public static readonly ImmutableArray<string> EdgeAttributeNames =
+    [
+        "workload.namespace", "workload.kind", "workload.name", "process.executable.name", "network.role",
+        "peer.class", "peer.namespace", "peer.kind", "peer.name",
+        "server.port", "network.transport", "network.type",
+    ];
+
+    public static readonly MetricDefinition SocketIo = Edge(
+        "sockwatch.socket.io", "sockwatch_socket_io_bytes_total", MetricKind.Counter, "By",
+        "Payload that applications sent and received through sockets", Direction);
+
+    public static readonly MetricDefinition SocketOperations = Edge(
+        "sockwatch.socket.operations", "sockwatch_socket_operations_total", MetricKind.Counter, "{operation}",
+        "Calls that reached the socket layer, by outcome", Operation, Error);
+
+    public static readonly MetricDefinition ConnectionsOpen = Edge(
+        "sockwatch.connections.open", "sockwatch_connections_open", MetricKind.UpDownCounter, "{connection}",
+        "Connections open now");
+
+    public static readonly MetricDefinition ConnectDuration = Edge(
+        "sockwatch.connect.duration", "sockwatch_connect_duration_seconds", MetricKind.Histogram, "s",
+        "From the connect to its outcome", Error) with { Buckets = Seconds(LatencyBounds.Latency) };
+
+    public static readonly MetricDefinition ConnectionDuration = Edge(
+        "sockwatch.connection.duration", "sockwatch_connection_duration_seconds", MetricKind.Histogram, "s",
+        "From the connection's establishment to its release") with { Buckets = Seconds(LatencyBounds.Lifetime) };
+
+    public static readonly MetricDefinition TcpRtt = Edge(
+        "sockwatch.tcp.rtt", "sockwatch_tcp_rtt_seconds", MetricKind.Histogram, "s",
+        "Smoothed round-trip time, sampled about once a second and connection while it has traffic")
+        with { Buckets = Seconds(LatencyBounds.Latency) };
+
+    public static readonly MetricDefinition TcpRetransmits = Edge(
+        "sockwatch.tcp.retransmits", "sockwatch_tcp_retransmits_total", MetricKind.Counter, "{segment}",
+        "Segments sent again");
+
+    public static readonly MetricDefinition TcpResets = Edge(
+        "sockwatch.tcp.resets", "sockwatch_tcp_resets_total", MetricKind.Counter, "{reset}",
+        "Connections reset, by who sent the reset", Direction);
+
+    public static readonly MetricDefinition ListenOverflows = Edge(
+        "sockwatch.listen.overflows", "sockwatch_listen_overflows_total", MetricKind.Counter, "{connection}",
+        "Connections turned away because the listener's queue was full");
+
+    public static readonly MetricDefinition Detections = Edge(
+        "sockwatch.detections", "sockwatch_detections_total", MetricKind.Counter, "{detection}",
+        "Contacts with a listed address", "detection.name");
+
+    public static readonly MetricDefinition LostRecords = Self(
+        "sockwatch.lost_records", "sockwatch_lost_records_total", MetricKind.Counter, "{record}",
+        "Records, flows and names not accounted for; 0 is normal", "stage", "reason");
+
+    public static readonly MetricDefinition ObservedBytes = Self(
+        "sockwatch.observed", "sockwatch_observed_bytes_total", MetricKind.Counter, "By",
+        "Bytes counted in the kernel on all sockets, whatever their edge", Direction);
+
+    public static readonly MetricDefinition SeriesRetired = Self(
+        "sockwatch.series.retired", "sockwatch_series_retired_bytes_total", MetricKind.Counter, "By",
+        "Bytes of series that have left the page; with those still there they make up the observed bytes", Direction);
+
+    public static readonly MetricDefinition Series = Self(
+        "sockwatch.series", "sockwatch_series", MetricKind.Gauge, "{series}",
+        "Edge label sets the metric has now", "metric");
+
+    public static readonly MetricDefinition SeriesLimit = Self(
+        "sockwatch.series.limit", "sockwatch_series_limit", MetricKind.Gauge, "{series}",
+        "Edge label sets there may be, the overflow included", "metric");
+
+    public static readonly MetricDefinition SeriesFolded = Self(
+        "sockwatch.series.folded", "sockwatch_series_folded_total", MetricKind.Counter, "{series}",
+        "Edge label sets that found no room and were counted under peer_name=\"_overflow\"", "metric");
+
+    public static readonly MetricDefinition HookInfo = Self(
+        "sockwatch.hook.info", "sockwatch_hook_info", MetricKind.Gauge, "",
+        "The hook in use for each operation", "operation", "backend", "state");
+
+    public static readonly MetricDefinition BpfProgramRun = Self(
+        "sockwatch.bpf.program.run", "sockwatch_bpf_program_run_seconds_total", MetricKind.Counter, "s",
+        "Time spent in the program, by the kernel's own account", "program");
+
+    public static readonly MetricDefinition BpfProgramRuns = Self(
+        "sockwatch.bpf.program.runs", "sockwatch_bpf_program_runs_total", MetricKind.Counter, "{run}",
+        "Runs of the program while the kernel kept account", "program");
+
+    public static readonly MetricDefinition BpfMapEntries = Self(
+        "sockwatch.bpf.map.entries", "sockwatch_bpf_map_entries", MetricKind.Gauge, "{entry}",
+        "Entries in the kernel's map", "map");
+
+    public static readonly MetricDefinition BpfMapMaxEntries = Self(
+        "sockwatch.bpf.map.max_entries", "sockwatch_bpf_map_max_entries", MetricKind.Gauge, "{entry}",
+        "Entries the kernel's map has room for", "map");
+
+    public static readonly MetricDefinition ExportFailures = Self(
+        "sockwatch.export.failures", "sockwatch_export_failures_total", MetricKind.Counter, "{failure}",
+        "Times an exporter could not deliver", "exporter", "reason");
+
+    public static readonly MetricDefinition NameCacheEvictions = Self(
+        "sockwatch.name_cache.evictions", "sockwatch_name_cache_evictions_total", MetricKind.Counter, "{name}",
+        "Names put aside for newer ones, to be looked up again", "cache");
+
+    public static readonly MetricDefinition CollectionDuration = Self(
+        "sockwatch.collection.duration", "sockwatch_collection_duration_seconds", MetricKind.Gauge, "s",
+        "Time the last collection took");
+
+    public static readonly MetricDefinition CollectionTimestamp = Self(
+        "sockwatch.collection.timestamp", "sockwatch_collection_timestamp_seconds", MetricKind.Gauge, "s",
+        "When the kernel's totals were last read; 0 never");
+
+    public static readonly MetricDefinition CollectionFailures = Self(
+        "sockwatch.collection.failures", "sockwatch_collection_failures_total", MetricKind.Counter, "{failure}",
+        "Times the kernel's totals could not be read");
+
+    public static readonly MetricDefinition ProcessResidentMemory = Self(
+        "sockwatch.process.resident_memory", "sockwatch_process_resident_memory_bytes", MetricKind.Gauge, "By",
+        "Memory of the agent");
+
+    public static readonly MetricDefinition ProcessCpu = Self(
+        "sockwatch.process.cpu", "sockwatch_process_cpu_seconds_total", MetricKind.Counter, "s",
+        "Processor time of the agent, its programs in the kernel not included");
+
+    public static readonly MetricDefinition BuildInfo = Self(
+        "sockwatch.build.info", "sockwatch_build_info", MetricKind.Gauge, "",
+        "The agent's version and the kernel it runs on", "version", "kernel");
+
+    public static readonly ImmutableArray<MetricDefinition> All =
+    [
+        SocketIo, SocketOperations, ConnectionsOpen, ConnectDuration, ConnectionDuration, TcpRtt, TcpRetransmits, TcpResets,
+        ListenOverflows, Detections,
+        LostRecords, ObservedBytes, SeriesRetired, Series, SeriesLimit, SeriesFolded, HookInfo,
+        BpfProgramRun, BpfProgramRuns, BpfMapEntries, BpfMapMaxEntries, ExportFailures, NameCacheEvictions,
+        CollectionDuration, CollectionTimestamp, CollectionFailures, ProcessResidentMemory, ProcessCpu, BuildInfo,
+    ];
+
+    public static MetricDefinition Of(TrafficMetric metric) => metric switch
+    {
+        TrafficMetric.SocketIo => SocketIo,
+        TrafficMetric.SocketOperations => SocketOperations,
+        TrafficMetric.ConnectionsOpen => ConnectionsOpen,
+        TrafficMetric.ConnectDuration => ConnectDuration,
+        TrafficMetric.ConnectionDuration => ConnectionDuration,
+        TrafficMetric.TcpRtt => TcpRtt,
+        TrafficMetric.TcpRetransmits => TcpRetransmits,
+        TrafficMetric.TcpResets => TcpResets,
+        TrafficMetric.ListenOverflows => ListenOverflows,
+        TrafficMetric.Detections => Detections,
+        _ => throw new ArgumentOutOfRangeException(nameof(metric), metric, null),
+    };
+
+    /// <summary>The values of <see cref="EdgeAttributeNames"/>.</summary>
+    public static string[] EdgeLabels(EdgeAttributes edge) =>
+    [
+        edge.WorkloadNamespace, edge.WorkloadKind, edge.WorkloadName, edge.ProcessExecutableName, edge.NetworkRole,
+        edge.PeerClass, edge.PeerNamespace, edge.PeerKind, edge.PeerName,
+        edge.ServerPort, edge.NetworkTransport, edge.NetworkType,
+    ];
+
+    private static MetricDefinition Edge(
+        string name, string prometheusName, MetricKind kind, string unit, string help, params ImmutableArray<string> attributes) =>
+        new(name, prometheusName, kind, unit, help, attributes, IsOfEdge: true);
+
+    private static MetricDefinition Self(
+        string name, string prometheusName, MetricKind kind, string unit, string help, params ImmutableArray<string> attributes) =>
+        new(name, prometheusName, kind, unit, help, attributes, IsOfEdge: false);
+
+    private static ImmutableArray<double> Seconds(ReadOnlySpan<ulong> nanoseconds)
+    {
+        var seconds = ImmutableArray.CreateBuilder<double>(nanoseconds.Length);
+        foreach (var bound in nanoseconds)
+        {
+            seconds.Add(bound / 1e9);
+        }
+
+        return seconds.MoveToImmutable();
+    }
+}

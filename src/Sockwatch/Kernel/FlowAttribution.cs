@@ -1,0 +1,16 @@
+namespace Sockwatch.Kernel;
+
+/// <summary>Mirrors <c>enum flow_attribution</c>: how well we know who owns a socket.</summary>
+internal enum FlowAttribution : byte
+{
+    None = 0,
+
+    /// <summary>The owner was the running task when the socket connected, accepted or first spoke.</summary>
+    Exact = 1,
+
+    /// <summary>Only the listener is known: nobody has used the accepted socket yet.</summary>
+    Cgroup = 2,
+
+    /// <summary>The socket was there before the hooks.</summary>
+    Adopted = 3,
+}

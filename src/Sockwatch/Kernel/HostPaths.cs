@@ -1,0 +1,17 @@
+namespace Sockwatch.Kernel;
+
+/// <summary>Where the host's own file systems are seen; a test points them at a folder of fixtures.</summary>
+internal sealed class HostPaths
+{
+    public string ProcRoot { get; init; } = "/proc";
+
+    public string SysRoot { get; init; } = "/sys";
+
+    public string EtcRoot { get; init; } = "/etc";
+
+    public string Proc(string path) => Path.Combine(ProcRoot, path);
+
+    public string Sys(string path) => Path.Combine(SysRoot, path);
+
+    public string Etc(string path) => Path.Combine(EtcRoot, path);
+}

@@ -1,0 +1,13 @@
+namespace Sockwatch.Kernel;
+
+/// <summary>Mirrors <c>enum record_kind</c>.</summary>
+internal enum RecordKind : byte
+{
+    FlowStart = 1,
+    FlowUpdate = 2,
+    FlowEnd = 3,
+    FlowFailed = 4,
+
+    /// <summary>UDP, while tracing: the peer is not the socket's last one.</summary>
+    PeerChanged = 5,
+}

@@ -1,0 +1,23 @@
+using Microsoft.Extensions.DependencyInjection;
+using Sockwatch.Diagnostics;
+
+namespace Sockwatch.Reader;
+
+internal static class ReaderServices
+{
+    public static IServiceCollection AddReader(this IServiceCollection services)
+    {
+        services.AddDiagnostics();
+        services.AddSingleton<KernelTotals>();
+        services.AddSingleton<IKernelTotals>(provider => provider.GetRequiredService<KernelTotals>());
+        return services;
+    }
+
+    /// <summary>Needs an <see cref="IFlowRecordSink"/>.</summary>
+    public static IServiceCollection AddFlowReader(this IServiceCollection services)
+    {
+        services.AddOptions<ReaderOptions>().BindConfiguration("Reader");
+        services.AddHostedService<RecordReader>();
+        return services;
+    }
+}

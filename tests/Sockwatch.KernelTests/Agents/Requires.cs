@@ -1,0 +1,47 @@
+using Sockwatch.Bpf;
+using Sockwatch.Kernel;
+
+namespace Sockwatch.KernelTests.Agents;
+
+/// <summary>What a test needs of the machine. What is missing skips the test and is named, never passed over.</summary>
+internal static class Requires
+{
+    private static readonly Lazy<string?> s_whyNoBpf = new(FindWhyNoBpf);
+
+    /// <summary>This kernel lets us load the programs.</summary>
+    public static void Bpf() => Assert.SkipWhen(s_whyNoBpf.Value is not null, s_whyNoBpf.Value ?? "");
+
+    /// <summary>A program of a Debian package.</summary>
+    public static string Program(string name, string package)
+    {
+        var path = new[] { "/usr/bin", "/usr/sbin", "/bin", "/sbin" }.Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+        Assert.SkipWhen(path is null, $"{name} is not installed (Debian package {package})");
+        return path!;
+    }
+
+    private static string? FindWhyNoBpf()
+    {
+        if (!Environment.IsPrivilegedProcess)
+        {
+            return "not root: loading BPF programs is not permitted";
+        }
+
+        if (!BpfHost.BtfAvailable)
+        {
+            return "this kernel carries no type information (/sys/kernel/btf/vmlinux)";
+        }
+
+        Environment.SetEnvironmentVariable("SOCKWATCH_BPF_DIR", Path.Combine(Repository.Root, "artifacts/bpf"));
+        try
+        {
+            var refused = HookProbe.LoadEach(KernelPrograms.MissingTracepoints());
+            return HookProgram.All.FirstOrDefault(hook => hook.IsRequired && refused.ContainsKey(hook.Program)) is { } blind
+                ? $"this kernel refuses {blind.Hook}: {refused[blind.Program]}"
+                : null;
+        }
+        catch (BpfException failure)
+        {
+            return $"this kernel refuses BPF: {HookProbe.Explain(failure)}";
+        }
+    }
+}

@@ -1,0 +1,27 @@
+using System.Runtime.CompilerServices;
+using Sockwatch.Kernel;
+using Xunit;
+
+namespace Sockwatch.Tests.Kernel;
+
+public sealed class EdgeKeyTests
+{
+    // It is compared five words at a time.
+    [Fact]
+    public void Is_five_words_long() => Assert.Equal(5 * sizeof(ulong), Unsafe.SizeOf<EdgeKey>());
+
+    [Fact]
+    public void Differs_by_every_field()
+    {
+        var key = Some.Edge();
+        EdgeKey[] others =
+        [
+            key with { CgroupId = 9 }, key with { ExecutableId = 9 }, key with { PeerAddress = Address16.Parse("198.51.100.2") },
+            key with { ServerPort = 9 }, key with { Role = NetworkRole.Server }, key with { Transport = 17 }, key with { NetworkType = 6 },
+        ];
+
+        Assert.All(others, other => Assert.NotEqual(key, other));
+        Assert.Equal(8, others.Append(key).Select(one => one.GetHashCode()).Distinct().Count());
+        Assert.Equal(key, Some.Edge());
+    }
+}
