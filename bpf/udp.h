@@ -85,6 +85,16 @@ static __always_inline int udp_role(const struct sock *sk, struct socket_state *
 	return state->was_server ? ROLE_SERVER : ROLE_CLIENT;
 }
 
+/* By the addresses in use: an IPv6 socket may carry IPv4. Without any, the socket's family is all there is. */
+static __always_inline int network_type_of(const struct sock *sk, const __u8 *local, const __u8 *peer)
+{
+	if (!is_unspecified(peer))
+		return is_ipv4(peer) ? 4 : 6;
+	if (!is_unspecified(local))
+		return is_ipv4(local) ? 4 : 6;
+	return sk->__sk_common.skc_family == AF_INET ? 4 : 6;
+}
+
 static __always_inline void set_udp_ends(const struct sock *sk, struct socket_state *state,
 					 const struct udp_peer *peer, int role)
 {
@@ -96,8 +106,7 @@ static __always_inline void set_udp_ends(const struct sock *sk, struct socket_st
 	state->remote_port = peer->port;
 	state->edge.role = role;
 	state->edge.server_port = role == ROLE_SERVER ? local_port : peer->port;
-	if (!is_unspecified(peer->address))
-		state->edge.network_type = is_ipv4(peer->address) ? 4 : 6;
+	state->edge.network_type = network_type_of(sk, state->local_address, peer->address);
 	state->ignored = is_ignored(&state->edge, state->local_address);
 }
 
@@ -224,8 +233,7 @@ static __noinline int count_other_peer(struct sock *sk, struct socket_state *sta
 		fresh.edge.role = role;
 		fresh.edge.server_port = role == ROLE_SERVER ? local_port : peer->port;
 		fresh.edge.transport = IPPROTO_UDP;
-		fresh.edge.network_type = is_unspecified(peer->address) ? state->edge.network_type :
-					  is_ipv4(peer->address) ? 4 : 6;
+		fresh.edge.network_type = network_type_of(sk, fresh.local_address, peer->address);
 		fresh.ignored = is_ignored(&fresh.edge, fresh.local_address);
 		if (result < 0) { /* an attempt that failed begins no conversation */
 			if (!fresh.ignored)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
-/* The ledger of socket calls, and the few things that every program in this folder needs. See ledger.h for the rules. */
+/* The ledger of socket calls (see ledger.h for the rules), and the few things that every program here needs. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/in.h>

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -72,9 +73,21 @@ int dead_tcp_port(int *keeper)
 	return bound_port(*keeper);
 }
 
+/* Or the second of two small sends waits 40 ms for a delayed acknowledgement. */
+static void send_at_once(int fd)
+{
+	int yes = 1;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)))
+		fail_errno("setsockopt TCP_NODELAY");
+}
+
 struct connection tcp_socket(void)
 {
-	return (struct connection){ .fd = new_socket(SOCK_STREAM) };
+	struct connection connection = { .fd = new_socket(SOCK_STREAM) };
+
+	send_at_once(connection.fd);
+	return connection;
 }
 
 int try_connect(struct connection *connection, const struct address *address)
@@ -121,10 +134,12 @@ struct connection tcp_accept(const struct tcp_listener *listener)
 	do
 		connection.fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
 	while (connection.fd < 0 && errno == EINTR);
-	if (connection.fd >= 0)
-		count(connection.edge, ACCEPT, 0);
-	else if (errno != EAGAIN)
+	if (connection.fd < 0 && errno != EAGAIN)
 		fail_errno("accept");
+	if (connection.fd >= 0) {
+		count(connection.edge, ACCEPT, 0);
+		send_at_once(connection.fd);
+	}
 	return connection;
 }
 

@@ -215,7 +215,7 @@ static void partial_server(void)
 
 		EXPECT(received > 0);
 		left -= received;
-		usleep(200); /* slower than the sender */
+		usleep(50); /* slower than the sender */
 	}
 	recv_end(&connection, BY_RECV);
 	release(&connection);

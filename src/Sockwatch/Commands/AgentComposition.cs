@@ -74,7 +74,8 @@ internal sealed class AgentComposition : IAgentComposition
                     $"{hook.Backend.Name()} {hook.Hook}",
                     !refused.ContainsKey(hook.Program),
                     refused.GetValueOrDefault(hook.Program),
-                    refused.ContainsKey(hook.Program) ? $"without it, {hook.Without}; it needs Linux {hook.Since} or later" : null)),
+                    refused.ContainsKey(hook.Program) ? $"without it, {hook.Without}; it needs Linux {hook.Since} or later" : null,
+                    hook.IsRequired)),
             ];
         }
     }

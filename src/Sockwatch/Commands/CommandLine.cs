@@ -107,7 +107,7 @@ internal static class CommandLine
 
     private static string UsageError(ParseResult parsed)
     {
-        var help = $"see {parsed.RootCommandResult.Command.Name} {CommandName(parsed)}--help";
+        var help = $"see sockwatch {CommandName(parsed)}--help";
         if (parsed.UnmatchedTokens.Count > 0)
         {
             var unknown = parsed.UnmatchedTokens[0];

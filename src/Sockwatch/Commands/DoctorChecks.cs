@@ -17,10 +17,10 @@ internal sealed class DoctorChecks(HostPaths paths, string agentDirectory, Func<
     private const int CapPerfmon = 38;
     private const int CapBpf = 39;
 
-    // What the agent is for. Anything else a probe names makes it better.
     private static readonly string[] RequiredOperations = ["connect", "accept", "send", "recv", "release"];
 
-    private static readonly Version OldestKernel = new(5, 10);
+    // A distribution may have carried a hook back, so a version only warns; the trial of each hook decides.
+    private static readonly Version OldestKernel = HookProgram.All.Where(hook => hook.IsRequired).Max(hook => Version.Parse(hook.Since))!;
 
     // From here on, memory for BPF is charged to the cgroup instead of RLIMIT_MEMLOCK.
     private static readonly Version KernelWithoutMemlock = new(5, 11);
@@ -105,7 +105,7 @@ internal sealed class DoctorChecks(HostPaths paths, string agentDirectory, Func<
 
         return kernel >= OldestKernel
             ? new DoctorCheck("kernel", DoctorState.Ok, release!)
-            : new DoctorCheck("kernel", DoctorState.Failed, $"{release}: too old", $"use Linux {OldestKernel} or newer");
+            : new DoctorCheck("kernel", DoctorState.Warning, $"{release} is older than {OldestKernel}; the hooks below decide", $"use Linux {OldestKernel} or newer");
     }
 
     private DoctorCheck CheckTypeInformation() => File.Exists(paths.Sys("kernel/btf/vmlinux"))
@@ -186,7 +186,7 @@ internal sealed class DoctorChecks(HostPaths paths, string agentDirectory, Func<
 
         List<DoctorCheck> checks =
         [
-            .. probes.GroupBy(result => result.Operation).Select(CheckHook),
+            .. probes.Select(CheckHook),
             .. RequiredOperations
                 .Where(operation => probes.All(result => result.Operation != operation))
                 .Select(operation => new DoctorCheck(operation, DoctorState.Failed, "no hook for it in the BPF objects", "install the whole package, or run make build")),
@@ -194,18 +194,15 @@ internal sealed class DoctorChecks(HostPaths paths, string agentDirectory, Func<
         return (checks, probes);
     }
 
-    private static DoctorCheck CheckHook(IGrouping<string, HookProbeResult> operation)
+    private static DoctorCheck CheckHook(HookProbeResult result)
     {
-        var working = operation.Where(result => result.Works).Select(result => result.Backend).ToList();
-        if (working.Count > 0)
+        if (result.Works)
         {
-            return new DoctorCheck(operation.Key, DoctorState.Ok, working.Count == 1 ? working[0] : $"{working[0]} (also {string.Join(", ", working[1..])})");
+            return new DoctorCheck(result.Operation, DoctorState.Ok, result.Backend);
         }
 
-        var reasons = string.Join("; ", operation.Select(result => $"{result.Backend}: {result.Reason ?? "does not load"}"));
-        var fix = operation.Select(result => result.Fix).FirstOrDefault(text => text is not null) ?? "use a newer kernel";
-        var state = RequiredOperations.Contains(operation.Key) ? DoctorState.Failed : DoctorState.Warning;
-        return new DoctorCheck(operation.Key, state, reasons, fix);
+        var state = result.IsRequired ? DoctorState.Failed : DoctorState.Warning;
+        return new DoctorCheck(result.Operation, state, $"{result.Backend}: {result.Reason ?? "does not load"}", result.Fix ?? "use a newer kernel");
     }
 
     private Version? KernelVersion()

@@ -71,6 +71,9 @@ internal static class OperatorLogging
 
         // What the web server says about each request and the host about itself is ours to say, or not at all.
         logging.AddFilter("Microsoft", level <= LogLevel.Debug ? level : LogLevel.Warning);
+
+        // A stage that fails is the command's to report, in one line.
+        logging.AddFilter("Microsoft.Extensions.Hosting", level <= LogLevel.Debug ? level : LogLevel.None);
         logging.Services.AddSingleton<ConsoleFormatter>(provider =>
             new OperatorFormatter(provider.GetService<TimeProvider>() ?? TimeProvider.System, level));
         logging.AddConsole(console =>

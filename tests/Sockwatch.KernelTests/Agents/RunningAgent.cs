@@ -19,6 +19,7 @@ internal sealed class RunningAgent : IAsyncDisposable
     private RunningAgent(Process process, DirectoryInfo state, int port)
     {
         Process = process;
+        Address = $"127.0.0.1:{port}";
         _state = state;
         _http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}"), Timeout = TimeSpan.FromSeconds(30) };
         process.OutputDataReceived += (_, line) => Keep(_output, line.Data);
@@ -28,6 +29,8 @@ internal sealed class RunningAgent : IAsyncDisposable
     }
 
     public Process Process { get; }
+
+    public string Address { get; }
 
     /// <summary>How long it took from exec until /readyz said yes.</summary>
     public TimeSpan StartTime { get; private set; }
@@ -46,10 +49,19 @@ internal sealed class RunningAgent : IAsyncDisposable
         }
     }
 
-    public static async Task<RunningAgent> StartAsync(params string[] arguments)
+    public static Task<RunningAgent> StartAsync(params string[] arguments) =>
+        StartAsync(Directory.CreateTempSubdirectory("sockwatch-test-"), objects: null, arguments);
+
+    /// <summary>With a state directory that others share.</summary>
+    public static Task<RunningAgent> StartInAsync(DirectoryInfo state) => StartAsync(state, objects: null, []);
+
+    /// <summary>With BPF objects of the test's own.</summary>
+    public static Task<RunningAgent> StartWithAsync(string objects) =>
+        StartAsync(Directory.CreateTempSubdirectory("sockwatch-test-"), objects, []);
+
+    private static async Task<RunningAgent> StartAsync(DirectoryInfo state, string? objects, string[] arguments)
     {
         var port = FreePort();
-        var state = Directory.CreateTempSubdirectory("sockwatch-test-");
         var start = new ProcessStartInfo(Repository.Agent)
         {
             RedirectStandardOutput = true,
@@ -62,6 +74,11 @@ internal sealed class RunningAgent : IAsyncDisposable
         }
 
         start.Environment["SOCKWATCH__STATEDIRECTORY"] = state.FullName;
+        if (objects is not null)
+        {
+            start.Environment["SOCKWATCH_BPF_DIR"] = objects;
+        }
+
         var clock = Stopwatch.StartNew();
         var agent = new RunningAgent(Process.Start(start)!, state, port);
         while (!await agent.IsReadyAsync())

@@ -13,6 +13,19 @@ internal sealed record TrueEdge(
     public static IReadOnlyList<TrueEdge> Of(JsonElement scenario) =>
         [.. scenario.GetProperty("edges").EnumerateArray().Select(Parse)];
 
+    /// <summary>Scenarios may get the same ephemeral port one after the other: to the page that is one edge.</summary>
+    public static IReadOnlyList<TrueEdge> Merge(IEnumerable<TrueEdge> edges) =>
+    [
+        .. edges.GroupBy(edge => edge.ToString()).Select(same => same.Aggregate((one, other) => one with
+        {
+            BytesSent = one.BytesSent + other.BytesSent,
+            BytesReceived = one.BytesReceived + other.BytesReceived,
+            Operations = one.Operations.Concat(other.Operations).GroupBy(operation => operation.Key)
+                .ToDictionary(group => group.Key, group => group.Sum(operation => operation.Value)),
+            Unknown = one.Unknown.Union(other.Unknown).ToHashSet(),
+        })),
+    ];
+
     /// <summary>What the page says differently, one line each; empty when it agrees to the byte.</summary>
     public IEnumerable<string> Differences(MetricPage page)
     {

@@ -1,0 +1,8 @@
+namespace Sockwatch.Benchmarks;
+
+internal static class ReadCost
+{
+    public static void Run()
+    {
+    }
+}

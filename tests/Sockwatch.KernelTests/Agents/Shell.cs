@@ -1,0 +1,46 @@
+using System.Diagnostics;
+
+namespace Sockwatch.KernelTests.Agents;
+
+internal sealed record Ended(int ExitCode, string Output, string Errors, TimeSpan Took);
+
+/// <summary>Runs a program to its end.</summary>
+internal static class Shell
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
+
+    public static Task<Ended> RunAsync(string program, params string[] arguments) => RunAsync(program, arguments, []);
+
+    public static async Task<Ended> RunAsync(
+        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
+    {
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        var clock = Stopwatch.StartNew();
+        using var process = Process.Start(start)!;
+        process.StandardInput.Close();
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        using var limit = new CancellationTokenSource(Limit);
+        try
+        {
+            await process.WaitForExitAsync(limit.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill();
+            throw new TimeoutException($"{program} {string.Join(' ', arguments)} did not end within {Limit}: {await errors}");
+        }
+
+        return new Ended(process.ExitCode, await output, await errors, clock.Elapsed);
+    }
+}
