@@ -9,7 +9,7 @@ internal static class Shell
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
-    public static Task<Ended> RunAsync(string program, params string[] arguments) => RunAsync(program, arguments, []);
+    public static Task<Ended> RunAsync(string program, params string[] arguments) => RunAsync(program, arguments, new Dictionary<string, string>());
 
     public static async Task<Ended> RunAsync(
         string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)

@@ -21,11 +21,13 @@ public sealed class HookTests : IDisposable
             RunTrue();
         }
 
-        var whileAttached = exits.Value;
+        // The last run may still be under way on another CPU when the program is taken off.
+        RunTrue();
+        var afterwards = exits.Value;
         RunTrue();
 
-        Assert.True(whileAttached > 0);
-        Assert.Equal(whileAttached, exits.Value);
+        Assert.True(afterwards > 0);
+        Assert.Equal(afterwards, exits.Value);
     }
 
     [Fact]
@@ -40,11 +42,13 @@ public sealed class HookTests : IDisposable
             OpenSocket();
         }
 
-        var whileAttached = sockets.Value;
+        // As above: whatever opens a socket elsewhere may still be in the program.
+        RunTrue();
+        var afterwards = sockets.Value;
         OpenSocket();
 
-        Assert.True(whileAttached > 0);
-        Assert.Equal(whileAttached, sockets.Value);
+        Assert.True(afterwards > 0);
+        Assert.Equal(afterwards, sockets.Value);
     }
 
     [Fact]
