@@ -59,7 +59,7 @@ public sealed partial class RealProgramTests(ITestOutputHelper output) : IDispos
         // The workers accept, whoever listened: nginx's master never serves.
         await agent.StopAsync();
         var workers = server.Children();
-        var accepts = agent.Output.Where(line => line.Contains("flow.start") && line.Contains("\"nginx\"")).ToList();
+        var accepts = agent.Output.Where(line => line.Contains("\"event.name\":\"flow.start\"") && line.Contains("\"process.executable.name\":\"nginx\"")).ToList();
         Assert.Equal(20, accepts.Count);
         Assert.All(accepts, line => Assert.Contains(workers, worker => line.Contains($"\"process.pid\":{worker},")));
     }
