@@ -7,15 +7,17 @@ SOURCES := $(shell find src -name '*.cs' -o -name '*.csproj') Directory.Build.pr
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 export DOTNET_NOLOGO := 1
 
-.PHONY: run test test-unit test-kernel build bpf load bench docs clean build-packages test-packages help
+.PHONY: run test test-unit test-kernel test-kernels build bpf load bench demo docs clean build-packages test-packages vm-packages help
 
 help:
 	@echo "make run          build, and run the agent on this machine with flows on the screen and metrics on 127.0.0.1:9807"
 	@echo "make test         everything: unit tests, kernel tests, real programs (root)"
 	@echo "make test-unit    the part that needs no root, no BPF and no network"
 	@echo "make test-kernel  the part that loads the programs and opens real sockets"
+	@echo "make test-kernels the agent on Debian's 5.10, 6.1, 6.12 and newest kernels, in QEMU; see docs/kernels.md"
 	@echo "make build        $(AGENT), the agent as it ships, with its BPF objects beside it"
 	@echo "make bench        what the hooks cost, and how fast totals are read; see docs/performance.md"
+	@echo "make demo         a busy guest in QEMU with the agent in it, for machines whose kernel refuses BPF"
 	@echo "make docs         rewrite the generated tables in docs/"
 
 run: build-packages build
@@ -41,8 +43,8 @@ $(AGENT): $(SOURCES) $(BPF)
 load: build-packages
 	@$(MAKE) --no-print-directory -C tests/load
 
-test: build-packages test-packages
-	@tests/run unit kernel
+test: build-packages test-packages vm-packages
+	@tests/run unit kernel kernels
 
 test-unit:
 	@tests/run unit
@@ -50,8 +52,15 @@ test-unit:
 test-kernel: build-packages test-packages
 	@tests/run kernel
 
+test-kernels: build-packages vm-packages
+	@tests/run kernels
+
 bench: build-packages build load
 	@dotnet run --project tests/Sockwatch.Benchmarks -c Release -- $(ARGS)
+
+demo: build-packages build load
+	@tools/install-packages vm
+	@tools/demo
 
 docs:
 	@UPDATE_DOCS=1 tests/run unit
@@ -64,3 +73,7 @@ build-packages:
 
 test-packages:
 	@tools/install-packages test
+
+# Without them, what needs QEMU is skipped with that reason.
+vm-packages:
+	@tools/install-packages vm || true

@@ -1,0 +1,74 @@
+using System.Globalization;
+using System.Text.Json;
+using Sockwatch.KernelTests.Agents;
+using Sockwatch.KernelTests.Truth;
+
+namespace Sockwatch.KernelTests.Kernels;
+
+/// <summary>What a guest of tests/vm handed back: the load program's truth beside the agent's page.</summary>
+internal sealed class GuestRun
+{
+    private static readonly string[] Families = ["4", "6", "mapped"];
+
+    private readonly string _folder;
+
+    private GuestRun(string folder, string? whyNone, TimeSpan took)
+    {
+        _folder = folder;
+        WhyNone = whyNone;
+        Took = took;
+    }
+
+    /// <summary>Why there was no boot at all, such as a kernel that cannot be downloaded; null when there was one.</summary>
+    public string? WhyNone { get; }
+
+    public TimeSpan Took { get; }
+
+    /// <summary>Of the agent when it did not get ready, or of the load program.</summary>
+    public int ExitCode => int.Parse(Read("exit-code"), CultureInfo.InvariantCulture);
+
+    public string Release => Read("release");
+
+    /// <summary>The last line the agent wrote: its reason, where it did not run.</summary>
+    public string AgentsLastWords => Read("agent.log").Split('\n')[^1].Replace("sockwatch: ", "");
+
+    /// <summary>What the load program had to say beside its truth, such as what it left out and why.</summary>
+    public string Notes => string.Join('\n', Families.Select(family => Read($"truth-{family}.log")).Where(notes => notes.Length > 0));
+
+    /// <exception cref="InvalidOperationException">The guest handed nothing back; the message says where it stopped.</exception>
+    public static async Task<GuestRun> StartAsync(string suite, string architecture, string backend)
+    {
+        var folder = Path.Combine(Repository.Root, "artifacts/vm", $"{suite}-{architecture}-{(backend.Length > 0 ? backend : "auto")}");
+        List<string> arguments = [suite, "matrix", folder];
+        if (backend.Length > 0)
+        {
+            arguments.Add($"backend={backend}");
+        }
+
+        var boot = await Shell.RunAsync(
+            Path.Combine(Repository.Root, "tests/vm/boot"), arguments, new Dictionary<string, string> { ["ARCH"] = architecture });
+        return boot.ExitCode switch
+        {
+            0 => new GuestRun(folder, null, boot.Took),
+            77 => new GuestRun(folder, boot.Output.Trim(), boot.Took),
+            _ => throw new InvalidOperationException($"{boot.Output.Trim()}\n{boot.Errors.Trim()}"),
+        };
+    }
+
+    public MetricPage Page() => MetricPage.Parse(Read("metrics"));
+
+    public IReadOnlyList<TrueEdge> Truth() => TrueEdge.Merge(Families.SelectMany(family =>
+    {
+        using var truth = JsonDocument.Parse(Read($"truth-{family}.json"));
+        return truth.RootElement.EnumerateArray()
+            .Where(scenario => scenario.TryGetProperty("edges", out _))
+            .SelectMany(TrueEdge.Of)
+            .ToList();
+    }));
+
+    private string Read(string name)
+    {
+        var path = Path.Combine(_folder, name);
+        return File.Exists(path) ? File.ReadAllText(path).Trim() : "";
+    }
+}
