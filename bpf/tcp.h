@@ -62,7 +62,6 @@ static __always_inline void note_sequence(struct socket_state *state)
 	struct tcp_sock *tcp = (void *)state->socket;
 
 	state->copied_from = BPF_CORE_READ(tcp, copied_seq);
-	state->retransmits = 0;
 }
 
 __noinline int open_flow(struct socket_state *state)
@@ -84,6 +83,8 @@ __noinline int fail_connect(struct socket_state *state, int error, __u64 now)
 	if (!state)
 		return 0;
 	began = state->attempt_at_ns ?: now;
+	if (state->phase == PHASE_CONNECTING)
+		flush(state); /* the SYNs that were sent again */
 	state->attempt_pending = 0;
 	state->attempt_at_ns = 0;
 	state->phase = PHASE_NEW;
@@ -99,24 +100,29 @@ __noinline int fail_connect(struct socket_state *state, int error, __u64 now)
 	return 0;
 }
 
-__noinline int end_flow(struct socket_state *state, int operation, __u64 now)
+/* Counts what is left and how long it lived; with the totals where the caller has them. */
+static __always_inline void close_flow(struct socket_state *state, struct edge_totals *totals, int operation,
+				       __u64 now)
 {
-	struct edge_totals *totals;
-	struct edge_timings *timings;
+	struct edge_timings *timings = timings_of(&state->edge);
 
-	if (!state || state->phase != PHASE_OPEN)
-		return 0;
-	flush(state);
+	flush_to(state, totals, timings);
 	state->phase = PHASE_CLOSED;
-	if (state->ignored)
-		return 0;
-	totals = totals_of(&state->edge);
 	if (totals)
 		add(&totals->closed, 1);
-	timings = timings_of(&state->edge);
 	if (timings)
 		add_latency(&timings->connection, lifetime_bounds, now - state->started_at_ns);
 	emit(state, RECORD_FLOW_END, operation, now);
+}
+
+__noinline int end_flow(struct socket_state *state, int operation, __u64 now)
+{
+	if (!state || state->phase != PHASE_OPEN)
+		return 0;
+	if (state->ignored)
+		state->phase = PHASE_CLOSED;
+	else
+		close_flow(state, totals_of(&state->edge), operation, now);
 	return 0;
 }
 
@@ -134,6 +140,7 @@ static __always_inline void on_syn_sent(struct sock *sk)
 {
 	struct socket_state *state = state_or_new(sk);
 	__u64 now = bpf_ktime_get_boot_ns();
+	struct tcp_sock *tcp;
 
 	if (!state)
 		return;
@@ -145,6 +152,8 @@ static __always_inline void on_syn_sent(struct sock *sk)
 	}
 	begin_flow(state);
 	state->attempt_pending = 0;
+	tcp = (void *)state->socket;
+	state->retransmits = BPF_CORE_READ(tcp, total_retrans);
 	set_ends(state, sk, ROLE_CLIENT);
 	state->phase = PHASE_CONNECTING;
 }
@@ -183,6 +192,7 @@ static __always_inline void on_passive(struct sock *sk, struct socket_state *sta
 	state->connect_duration_ns = 0;
 	state->attempt_pending = 0;
 	state->started_at_ns = now;
+	state->retransmits = 0; /* the socket begins with the count of its SYN-ACKs */
 	set_ends(state, sk, ROLE_SERVER);
 	note_sequence(state);
 	state->owner_pending = 1;
@@ -403,7 +413,7 @@ static __always_inline void on_reset(struct sock *sk, int direction)
  * Bytes that left the receive queue without a receive call, such as by splice: the sequence numbers know. Only when
  * no call can be under way, which is at release; and not where an upper layer (kTLS) changes the length.
  */
-static __always_inline void count_spliced(struct socket_state *state)
+static __always_inline void count_spliced(struct socket_state *state, struct edge_totals *totals)
 {
 	struct sock *sk = (void *)state->socket;
 	struct tcp_sock *tcp = (void *)state->socket;
@@ -416,10 +426,8 @@ static __always_inline void count_spliced(struct socket_state *state)
 		return;
 	if ((BPF_CORE_READ(sk, __sk_common.skc_flags) & SOCK_DONE_BIT) && copied == BPF_CORE_READ(tcp, rcv_nxt))
 		taken--; /* the FIN has a number of its own */
-	unaccounted = taken - (__u32)state->bytes_received;
+	unaccounted = taken - (__u32)(state->bytes_received + (state->pending_received & PENDING_BYTES));
 	if (unaccounted && !(unaccounted >> 31)) {
-		struct edge_totals *totals = totals_of(&state->edge);
-
 		count_observed(DIRECTION_RECEIVE, unaccounted);
 		add(&state->bytes_received, unaccounted);
 		if (totals)
@@ -473,15 +481,14 @@ static __always_inline void on_tcp_release(struct socket_state *state)
 	}
 	if (state->ignored)
 		return;
-	if (state->phase == PHASE_OPEN) {
-		flush(state);
-		count_spliced(state);
-		note_end_reason(state);
-		end_flow(state, OPERATION_RELEASE, now);
-	}
 	if (!state->edge.executable_id && !state->edge.role)
 		return;
 	totals = totals_of(&state->edge);
+	if (state->phase == PHASE_OPEN) {
+		count_spliced(state, totals);
+		note_end_reason(state);
+		close_flow(state, totals, OPERATION_RELEASE, now);
+	}
 	if (totals)
 		add(&totals->releases, 1);
 }

@@ -205,7 +205,7 @@ internal sealed partial class KernelPrograms : IDisposable
     {
         programs.SetMaxEntries("edges", (uint)options.MaxEdges);
         programs.SetMaxEntries("edge_timings", (uint)options.MaxEdges);
-        programs.SetMaxEntries("edge_failures", (uint)Math.Max(options.MaxEdges / 4, 16));
+        programs.SetMaxEntries("edge_failures", (uint)Math.Max(options.MaxEdges / 4, 4));
         programs.SetMaxEntries("udp_flows", (uint)options.MaxUdpFlows);
         programs.SetMaxEntries("released_udp_sockets", (uint)options.MaxUdpFlows);
         programs.SetMaxEntries("processes", (uint)options.MaxProcesses);
