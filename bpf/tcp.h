@@ -368,6 +368,10 @@ static __always_inline void on_tcp_closed(struct sock *sk)
 		return;
 	error = sk->sk_err;
 	if (state->phase == PHASE_CONNECTING) {
+		struct inet_sock *inet = (void *)state->socket;
+
+		/* The socket has given its port back already, and still says which it was. */
+		state->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
 		/* No error: the application closed it, or there was no free local port. */
 		if (!error)
 			error = sk->sk_shutdown == SHUTDOWN_MASK ? ECANCELED : EADDRNOTAVAIL;
