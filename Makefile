@@ -50,8 +50,11 @@ test-unit:
 test-kernel: build-packages test-packages
 	@tests/run kernel
 
-bench: build-packages build load
+bench: build-packages $(BPF) load artifacts/bench/empty.bpf.o
 	@dotnet run --project tests/Sockwatch.Benchmarks -c Release -- $(ARGS)
+
+artifacts/bench/%.bpf.o: tests/Sockwatch.Benchmarks/programs/%.bpf.c
+	@$(MAKE) --no-print-directory -C bpf VPATH=../$(<D) OUT=../$(@D) ../$@
 
 docs:
 	@UPDATE_DOCS=1 tests/run unit

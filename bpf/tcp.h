@@ -295,11 +295,28 @@ static __always_inline int has_connection(const struct sock *sk)
 	return phase != TCP_CLOSE && phase != TCP_LISTEN && phase != TCP_SYN_SENT && sk->__sk_common.skc_dport;
 }
 
+/* A listener's state, cloned to a socket whose handshake nobody saw: it was over before the programs were on. */
+static __always_inline int is_unclaimed(const struct sock *sk, const struct socket_state *state)
+{
+	return state->phase == PHASE_LISTENING && state->socket != (__u64)sk;
+}
+
+static __always_inline void claim(struct sock *sk, struct socket_state *state)
+{
+	own_state(state, sk);
+	state->pending_sent = 0;
+	state->pending_received = 0;
+	state->connect_duration_ns = 0;
+	state->phase = PHASE_NEW;
+}
+
 /* An operation on a socket whose phase is not OPEN, or whose owner is not known yet. */
 static __noinline int on_first_use(struct sock *sk, struct socket_state *state)
 {
 	if (!state)
 		return 0;
+	if (is_unclaimed(sk, state))
+		claim(sk, state);
 	if (state->phase == PHASE_PASSIVE) {
 		correct_owner(state);
 		accept_flow(state);
@@ -458,11 +475,13 @@ static __always_inline void note_end_reason(struct socket_state *state)
 }
 
 /* The application closed its last descriptor. */
-static __always_inline void on_tcp_release(struct socket_state *state)
+static __always_inline void on_tcp_release(struct socket_state *state, __u64 socket)
 {
 	__u64 now = bpf_ktime_get_boot_ns();
 	struct edge_totals *totals;
 
+	if (state->phase == PHASE_LISTENING && state->socket != socket)
+		return; /* never claimed, so never used while we were there */
 	if (state->phase == PHASE_LISTENING) {
 		struct sock *sk = (void *)state->socket;
 		struct listening_port port = {

@@ -24,7 +24,7 @@ internal static class HookCost
         var root = FindRoot();
         var objects = Path.Combine(root, "artifacts/bpf");
         Environment.SetEnvironmentVariable("SOCKWATCH_BPF_DIR", objects);
-        using var empty = BpfObject.Open(Path.Combine(objects, "empty.bpf.o"));
+        using var empty = BpfObject.Open(Path.Combine(root, "artifacts/bench/empty.bpf.o"));
         empty.Load();
         using var ours = KernelPrograms.Load(
             new KernelOptions(), new FilterOptions(), flowRecords: true, traceUdpPeers: false, NullLogger.Instance);

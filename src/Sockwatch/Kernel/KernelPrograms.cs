@@ -148,18 +148,17 @@ internal sealed partial class KernelPrograms : IDisposable
             .Select(operation => $"{operation.Key} by {string.Join(" and ", operation.Distinct())}")));
     }
 
+    /// <summary>
+    /// Takes over the listeners that are there. Before attaching, so that every accept after it knows its server; and once
+    /// more with the connections, for those that came in between.
+    /// </summary>
+    public void AdoptListeners() => RunOnce("sw_adopt_listeners");
+
     /// <summary>Takes over the connections that were there before the programs: their owners and roles, and that they are open.</summary>
     public void AdoptSockets()
     {
-        if (!_object.Program("sw_adopt_listeners").Autoload)
-        {
-            return;
-        }
-
-        using var listeners = _object.AttachIterator("sw_adopt_listeners");
-        listeners.Run();
-        using var connections = _object.AttachIterator("sw_adopt_connections");
-        connections.Run();
+        AdoptListeners();
+        RunOnce("sw_adopt_connections");
     }
 
     public void Dispose()
@@ -219,6 +218,12 @@ internal sealed partial class KernelPrograms : IDisposable
         programs.SetConstant("ignore_ipv6", (byte)(filters.IgnoreIpv6 ? 1 : 0));
         programs.SetConstant("have_excluded_ports", (byte)(filters.ExcludePorts.Count > 0 ? 1 : 0));
         programs.SetConstant("have_excluded_networks", (byte)(filters.ExcludeNetworks.Count > 0 ? 1 : 0));
+    }
+
+    private void RunOnce(string program)
+    {
+        using var iterator = _object.AttachIterator(program);
+        iterator.Run();
     }
 
     private string? TryAttach(HookProgram hook)
