@@ -26,9 +26,21 @@ static __always_inline int is_listening_port(const struct sock *sk)
 static __always_inline void note_listening_port(const struct sock *sk)
 {
 	struct listening_port port = listening_port_of(sk);
-	__u8 yes = 1;
+	__u32 *listeners = bpf_map_lookup_elem(&listening_ports, &port);
+	__u32 one = 1;
 
-	bpf_map_update_elem(&listening_ports, &port, &yes, BPF_ANY);
+	if (listeners)
+		__sync_fetch_and_add(listeners, 1);
+	else if (bpf_map_update_elem(&listening_ports, &port, &one, BPF_ANY))
+		count_loss(LOST_PORTS_FULL);
+}
+
+static __always_inline void forget_listening_port(struct listening_port port)
+{
+	__u32 *listeners = bpf_map_lookup_elem(&listening_ports, &port);
+
+	if (listeners && __sync_fetch_and_add(listeners, -1) == 1)
+		bpf_map_delete_elem(&listening_ports, &port);
 }
 
 /* Its state is cloned to every socket that it accepts: the server is known before its first operation. */
@@ -92,6 +104,7 @@ __noinline int fail_connect(struct socket_state *state, int error, __u64 now)
 		return 0;
 	count_failure(&state->edge, OPERATION_CONNECT, error, now - began);
 	state->error = error;
+	state->end_reason = END_NONE; /* what never began has no end */
 	state->started_at_ns = began;
 	state->connect_duration_ns = now - began;
 	emit(state, RECORD_FLOW_FAILED, OPERATION_CONNECT, now);
@@ -494,7 +507,7 @@ static __always_inline void on_tcp_release(struct socket_state *state, __u64 soc
 		};
 
 		flush(state);
-		bpf_map_delete_elem(&listening_ports, &port);
+		forget_listening_port(port);
 		return;
 	}
 	settle_tcp_attempt(state, now);

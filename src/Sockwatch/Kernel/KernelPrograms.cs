@@ -122,25 +122,25 @@ internal sealed partial class KernelPrograms : IDisposable
     /// <exception cref="KernelException">A program that totals depend on cannot be attached.</exception>
     public void Attach()
     {
-        var attached = new Dictionary<string, string?>();
-        foreach (var hook in HookProgram.All)
+        // Those that see a socket's end come first: a connection whose end nobody sees would stay open for ever.
+        var reasons = new Dictionary<string, string?>();
+        foreach (var hook in HookProgram.All.OrderBy(hook => hook.Operation == "release" ? 0 : 1))
         {
-            if (!attached.TryGetValue(hook.Program, out var reason))
+            if (!reasons.ContainsKey(hook.Program))
             {
-                reason = _refused.GetValueOrDefault(hook.Program) ?? TryAttach(hook);
-                attached.Add(hook.Program, reason);
-                if (reason is not null)
-                {
-                    Log.HookMissing(_logger, hook.Hook, reason, hook.Without);
-                }
+                reasons.Add(hook.Program, _refused.GetValueOrDefault(hook.Program) ?? TryAttach(hook));
             }
-
-            _outcomes.Add(new HookOutcome(hook, reason));
         }
 
+        _outcomes.AddRange(HookProgram.All.Select(hook => new HookOutcome(hook, reasons[hook.Program])));
         if (_outcomes.FirstOrDefault(outcome => outcome.Hook.IsRequired && !outcome.IsAttached) is { } blind)
         {
             throw new KernelException($"cannot attach {blind.Hook.Hook} ({blind.Reason}): {blind.Hook.Without}. See 'sockwatch doctor'");
+        }
+
+        foreach (var missing in _outcomes.Where(outcome => !outcome.IsAttached).DistinctBy(outcome => outcome.Hook.Program))
+        {
+            Log.HookMissing(_logger, missing.Hook.Hook, missing.Reason!, missing.Hook.Without);
         }
 
         Log.Attached(_logger, string.Join(", ", _outcomes.Where(outcome => outcome.IsAttached)
