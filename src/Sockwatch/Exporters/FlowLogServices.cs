@@ -14,7 +14,7 @@ internal static class FlowLogServices
     private const string StandardOutput = "-";
     private const string Off = "none";
 
-    /// <summary>Needs an <see cref="IFlowNaming"/>. Flow records go to the <see cref="IFlowRecordSink"/> it adds.</summary>
+    /// <summary>Needs an <see cref="IFlowNaming"/>. Flow records go to the <see cref="IFlowRecordSink"/> it adds, and so to all exporters.</summary>
     public static IServiceCollection AddFlowLog(this IServiceCollection services)
     {
         services.AddDiagnostics();
@@ -23,8 +23,15 @@ internal static class FlowLogServices
         services.TryAddSingleton<BootClock>();
         services.TryAddSingleton<FlowLogIdentity>();
         services.AddSingleton(Create);
-        services.AddSingleton<IFlowRecordSink>(provider => provider.GetRequiredService<FlowLog>());
+        services.AddSingleton<IFlowExporter>(provider => provider.GetRequiredService<FlowLog>());
         services.AddHostedService(provider => provider.GetRequiredService<FlowLog>());
+        return services.AddFlowExporters();
+    }
+
+    /// <summary>Hands flow records to every <see cref="IFlowExporter"/>.</summary>
+    public static IServiceCollection AddFlowExporters(this IServiceCollection services)
+    {
+        services.TryAddSingleton<IFlowRecordSink, FlowExporters>();
         return services;
     }
 
