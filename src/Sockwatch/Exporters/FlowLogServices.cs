@@ -22,9 +22,12 @@ internal static class FlowLogServices
         services.TryAddSingleton<HostPaths>();
         services.TryAddSingleton<BootClock>();
         services.TryAddSingleton<FlowLogIdentity>();
+        services.AddSingleton(provider => new FlowLogFile(Open(provider.GetRequiredService<IOptions<FlowLogOptions>>().Value)));
         services.AddSingleton(Create);
         services.AddSingleton<IFlowExporter>(provider => provider.GetRequiredService<FlowLog>());
         services.AddHostedService(provider => provider.GetRequiredService<FlowLog>());
+        services.AddHostedService(provider => new ReopenOnHangup(
+            provider.GetRequiredService<FlowLogFile>().File, provider.GetRequiredService<ILogger<ReopenOnHangup>>()));
         return services.AddFlowExporters();
     }
 
@@ -40,6 +43,9 @@ internal static class FlowLogServices
         ? options.Format
         : options.Target == StandardOutput && outputIsTerminal ? FlowLogFormat.Text : FlowLogFormat.Json;
 
+    private static RotatingFile? Open(FlowLogOptions options) =>
+        options.Target is Off or StandardOutput ? null : new RotatingFile(options.Target, options.MaxFileBytes, options.MaxFiles);
+
     private static FlowLog Create(IServiceProvider provider)
     {
         var options = provider.GetRequiredService<IOptions<FlowLogOptions>>();
@@ -48,11 +54,11 @@ internal static class FlowLogServices
         IFlowLineFormat format = Resolve(options.Value, !Console.IsOutputRedirected) == FlowLogFormat.Text
             ? new FlowLogText(naming, clock, TimeZoneInfo.Local)
             : new FlowLogJson(naming, clock, provider.GetRequiredService<FlowLogIdentity>());
-        var output = options.Value.Target switch
+        IFlowLogOutput? output = options.Value.Target switch
         {
             Off => null,
             StandardOutput => FlowLogOutput.StandardOutput(),
-            var path => FlowLogOutput.File(path),
+            _ => provider.GetRequiredService<FlowLogFile>().File,
         };
 
         var flowLog = new FlowLog(format, output, options, provider.GetRequiredService<ILogger<FlowLog>>());
@@ -61,4 +67,7 @@ internal static class FlowLogServices
         losses.Follow(LossLedger.FlowLogStage, LossLedger.WriteFailed, () => flowLog.WriteFailed);
         return flowLog;
     }
+
+    /// <summary>The file, for the two who need it; null when records go elsewhere. The flow log closes it.</summary>
+    private sealed record FlowLogFile(RotatingFile? File);
 }
