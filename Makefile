@@ -1,8 +1,12 @@
 # The whole toolbox, the same on a laptop and in CI. `make run` and `make test` install what they miss (Debian, as root).
+# ARCH=arm64 builds for that processor on another one, into folders of its own.
 ARCH ?= $(shell uname -m)
 RID := $(if $(filter aarch64 arm64,$(ARCH)),linux-arm64,linux-x64)
-AGENT := artifacts/agent/sockwatch
-BPF := artifacts/bpf/sockwatch.bpf.o
+CROSS := $(if $(filter linux-arm64,$(RID)),$(if $(filter aarch64,$(shell uname -m)),,-arm64))
+AGENT := artifacts/agent$(CROSS)/sockwatch
+BPF := artifacts/bpf$(CROSS)/sockwatch.bpf.o
+CROSS_CLANG := $(if $(CROSS),$(shell command -v clang-19 clang-18 clang-17 clang-16 clang 2>/dev/null | head -n 1))
+PUBLISH := $(if $(CROSS),-p:CppCompilerAndLinker=$(CROSS_CLANG) -p:ObjCopyName=aarch64-linux-gnu-objcopy)
 SOURCES := $(shell find src -name '*.cs' -o -name '*.csproj') Directory.Build.props Directory.Packages.props global.json
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 export DOTNET_NOLOGO := 1
@@ -15,33 +19,34 @@ help:
 	@echo "make test-unit    the part that needs no root, no BPF and no network"
 	@echo "make test-kernel  the part that loads the programs and opens real sockets"
 	@echo "make test-kernels the agent on Debian's 5.10, 6.1, 6.12 and newest kernels, in QEMU; see docs/kernels.md"
-	@echo "make build        $(AGENT), the agent as it ships, with its BPF objects beside it"
+	@echo "make build        $(AGENT), the agent as it ships, with its BPF objects beside it; ARCH=arm64 for that processor"
 	@echo "make bench        what the hooks cost, and how fast totals are read; see docs/performance.md"
 	@echo "make demo         a busy guest in QEMU with the agent in it, for machines whose kernel refuses BPF"
 	@echo "make docs         rewrite the generated tables in docs/"
 
 run: build-packages build
-	@$(AGENT) run $(ARGS)
+	@$(AGENT) run $(ARGS) || { code=$$?; \
+		[ $$code -ne 1 ] || echo "If it is this machine's kernel that refuses: 'make demo' shows the agent on another one." >&2; exit $$code; }
 
-build: $(AGENT)
+build: $(if $(CROSS),build-packages) $(AGENT)
 
 bpf: build-packages
-	@$(MAKE) --no-print-directory -C bpf
+	@$(MAKE) --no-print-directory -C bpf OUT=../$(patsubst %/,%,$(dir $(BPF)))
 
 $(BPF): $(wildcard bpf/*.c bpf/*.h) bpf/Makefile
-	@$(MAKE) --no-print-directory -C bpf
+	@$(MAKE) --no-print-directory -C bpf OUT=../$(patsubst %/,%,$(dir $@))
 
 # Published ahead of time: one file that starts in milliseconds. Takes minutes the first time, nothing when nothing changed.
 $(AGENT): $(SOURCES) $(BPF)
 	@echo "Compiling the agent ahead of time; this takes a few minutes."
-	@dotnet publish src/Sockwatch -c Release -r $(RID) -o artifacts/agent -v quiet -nologo -p:DebugSymbols=false
-	@mkdir -p artifacts/agent/bpf
-	@cp $(BPF) artifacts/agent/bpf/
-	@rm -f artifacts/agent/*.dbg artifacts/agent/*.pdb artifacts/agent/*.json artifacts/agent/*.xml
+	@dotnet publish src/Sockwatch -c Release -r $(RID) -o $(@D) -v quiet -nologo -p:DebugSymbols=false $(PUBLISH)
+	@mkdir -p $(@D)/bpf
+	@cp $(BPF) $(@D)/bpf/
+	@rm -f $(@D)/*.dbg $(@D)/*.pdb $(@D)/*.json $(@D)/*.xml
 	@touch $@
 
 load: build-packages
-	@$(MAKE) --no-print-directory -C tests/load
+	@$(MAKE) --no-print-directory -C tests/load $(if $(CROSS),CC=aarch64-linux-gnu-gcc OUT=../../artifacts/load$(CROSS))
 
 test: build-packages test-packages vm-packages
 	@tests/run unit kernel kernels
@@ -55,8 +60,11 @@ test-kernel: build-packages test-packages
 test-kernels: build-packages vm-packages
 	@tests/run kernels
 
-bench: build-packages build load
+bench: build-packages $(BPF) load artifacts/bench/empty.bpf.o
 	@dotnet run --project tests/Sockwatch.Benchmarks -c Release -- $(ARGS)
+
+artifacts/bench/%.bpf.o: tests/Sockwatch.Benchmarks/programs/%.bpf.c
+	@$(MAKE) --no-print-directory -C bpf VPATH=../$(<D) OUT=../$(@D) ../$@
 
 demo: build-packages build load
 	@tools/install-packages vm
@@ -70,6 +78,7 @@ clean:
 
 build-packages:
 	@tools/install-packages build
+	@$(if $(CROSS),tools/install-packages arm64)
 
 test-packages:
 	@tools/install-packages test

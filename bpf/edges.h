@@ -12,9 +12,14 @@ static const struct edge_totals no_totals;
 static const struct edge_timings no_timings;
 static const struct edge_failures no_failures;
 
-/* The agent creates the overflow edge before it attaches anything. */
-static __noinline struct edge_totals *totals_of(const struct edge_key *edge)
+/*
+ * The agent creates the overflow edge before it attaches anything. The key is copied to the stack because kernels before
+ * 6.2 take no other memory than that and maps' own for a key, and a function of its own cannot tell what it was given.
+ */
+static __noinline struct edge_totals *totals_of(const struct edge_key *key)
 {
+	struct edge_key copy = *key;
+	const struct edge_key *edge = &copy;
 	struct edge_totals *totals = bpf_map_lookup_elem(&edges, edge);
 
 	if (totals)
@@ -27,8 +32,10 @@ static __noinline struct edge_totals *totals_of(const struct edge_key *edge)
 	return bpf_map_lookup_elem(&edges, &overflow_edge);
 }
 
-static __noinline struct edge_timings *timings_of(const struct edge_key *edge)
+static __noinline struct edge_timings *timings_of(const struct edge_key *key)
 {
+	struct edge_key copy = *key;
+	const struct edge_key *edge = &copy;
 	struct edge_timings *timings = bpf_map_lookup_elem(&edge_timings, edge);
 
 	if (timings)

@@ -91,6 +91,10 @@ struct socket {
 	struct sock *sk;
 };
 
+struct inet_sock {
+	__be16 inet_sport;
+};
+
 struct inet_connection_sock {
 	const void *icsk_ulp_ops;
 };

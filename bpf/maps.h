@@ -128,7 +128,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 16384);
 	__type(key, struct listening_port);
-	__type(value, __u8);
+	__type(value, __u32); /* how many listen: SO_REUSEPORT */
 } listening_ports SEC(".maps");
 
 struct {

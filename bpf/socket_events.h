@@ -206,7 +206,8 @@ enum loss_reason {
 	LOST_PROCESSES_FULL = 7,	/* a process identity was not cached: only slower */
 	LOST_EXECUTABLES_FULL = 8,	/* an executable has no name */
 	LOST_CGROUPS_FULL = 9,		/* a cgroup has no name */
-	LOSS_REASONS = 10,
+	LOST_PORTS_FULL = 10,		/* a listening port was not noted: a connection older than the agent may have the wrong role */
+	LOSS_REASONS = 11,
 };
 
 #endif

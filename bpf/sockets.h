@@ -76,63 +76,66 @@ static __always_inline void set_ends(struct socket_state *state, const struct so
 	state->ignored = is_ignored(&state->edge, state->local_address);
 }
 
-/* Moves what is pending to the totals. Racing flushes are harmless: each takes what it exchanged for zero. */
-__noinline int flush(struct socket_state *state)
+/*
+ * Moves what is pending to the totals. Racing flushes are harmless: each takes what it exchanged for zero. Who has
+ * looked up the totals and timings of the edge already hands them in; otherwise they are looked up when needed.
+ */
+static __always_inline void flush_to(struct socket_state *state, struct edge_totals *totals,
+				     struct edge_timings *timings)
 {
-	__u64 sent, received;
-	struct edge_totals *totals = 0;
+	__u64 sent = __sync_lock_test_and_set(&state->pending_sent, 0);
+	__u64 received = __sync_lock_test_and_set(&state->pending_received, 0);
+	__u32 rtt_us;
 
-	if (!state || state->ignored)
-		return 0;
-	sent = __sync_lock_test_and_set(&state->pending_sent, 0);
-	received = __sync_lock_test_and_set(&state->pending_received, 0);
 	if (sent || received) {
-		totals = totals_of(&state->edge);
+		if (!totals)
+			totals = totals_of(&state->edge);
 		add(&state->bytes_sent, sent & PENDING_BYTES);
 		add(&state->sends, sent / PENDING_OPERATION);
 		add(&state->bytes_received, received & PENDING_BYTES);
 		add(&state->receives, received / PENDING_OPERATION);
-		if (totals) {
-			if (sent) {
-				add(&totals->bytes_sent, sent & PENDING_BYTES);
-				add(&totals->sends, sent / PENDING_OPERATION);
-			}
-			if (received) {
-				add(&totals->bytes_received, received & PENDING_BYTES);
-				add(&totals->receives, received / PENDING_OPERATION);
-			}
+		if (totals && sent) {
+			add(&totals->bytes_sent, sent & PENDING_BYTES);
+			add(&totals->sends, sent / PENDING_OPERATION);
+		}
+		if (totals && received) {
+			add(&totals->bytes_received, received & PENDING_BYTES);
+			add(&totals->receives, received / PENDING_OPERATION);
 		}
 	}
-	if (state->edge.transport == IPPROTO_TCP && state->phase == PHASE_LISTENING) {
+	if (state->edge.transport != IPPROTO_TCP)
+		return;
+	if (state->phase == PHASE_LISTENING) {
 		struct sock *sk = (void *)state->socket;
 		__u32 drops = BPF_CORE_READ(sk, sk_drops.counter);
 		__u32 before = __sync_lock_test_and_set(&state->drops, drops);
 
-		if (drops != before) {
+		if (drops != before && !totals)
 			totals = totals_of(&state->edge);
-			if (totals)
-				add(&totals->listen_overflows, (__s64)(__s32)(drops - before));
-		}
-	} else if (state->edge.transport == IPPROTO_TCP && state->phase >= PHASE_OPEN) {
+		if (drops != before && totals)
+			add(&totals->listen_overflows, (__s64)(__s32)(drops - before));
+	} else if (state->phase >= PHASE_OPEN || state->phase == PHASE_CONNECTING) {
 		struct tcp_sock *tcp = (void *)state->socket;
 		__u32 retransmits = BPF_CORE_READ(tcp, total_retrans);
-		__u32 before = __sync_lock_test_and_set(&state->retransmits, retransmits);
-		__u32 rtt_us;
+		__u32 before = retransmits != state->retransmits ?
+			       __sync_lock_test_and_set(&state->retransmits, retransmits) : retransmits;
 
-		if (retransmits != before) {
-			if (!totals)
-				totals = totals_of(&state->edge);
-			if (totals)
-				add(&totals->retransmits, (__s64)(__s32)(retransmits - before));
-		}
+		if (retransmits != before && !totals)
+			totals = totals_of(&state->edge);
+		if (retransmits != before && totals)
+			add(&totals->retransmits, (__s64)(__s32)(retransmits - before));
 		rtt_us = sent || received ? BPF_CORE_READ(tcp, srtt_us) >> 3 : 0;
-		if (rtt_us) {
-			struct edge_timings *timings = timings_of(&state->edge);
-
-			if (timings)
-				add_latency(&timings->rtt, latency_bounds, rtt_us * MICROSECONDS);
-		}
+		if (rtt_us && !timings)
+			timings = timings_of(&state->edge);
+		if (rtt_us && timings)
+			add_latency(&timings->rtt, latency_bounds, rtt_us * MICROSECONDS);
 	}
+}
+
+__noinline int flush(struct socket_state *state)
+{
+	if (state && !state->ignored)
+		flush_to(state, 0, 0);
 	return 0;
 }
 

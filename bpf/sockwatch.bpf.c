@@ -252,7 +252,7 @@ int sw_release(struct bpf_sock *sk)
 	if (!state)
 		return 1;
 	if (state->edge.transport == IPPROTO_TCP)
-		on_tcp_release(state);
+		on_tcp_release(state, (__u64)sk);
 	else
 		on_udp_release(state);
 	return 1;
@@ -286,7 +286,7 @@ static __always_inline struct socket_state *next_state(struct bpf_iter__bpf_sk_s
 	if (!sk)
 		return 0;
 	state = known_state(sk);
-	if (!state)
+	if (!state || is_unclaimed(sk, state))
 		return 0;
 	settle(sk, state, now);
 	flush(state);
@@ -325,7 +325,7 @@ int sw_report(struct bpf_iter__bpf_sk_storage_map *ctx)
 }
 
 /*
- * Sockets that were there before the hooks. Two passes: who listens, then who is connected; the role of a connection
+ * Sockets that were there before the hooks. Two kinds of pass: who listens, then who is connected; the role of a connection
  * follows from whether somebody listens on its port.
  */
 
@@ -373,9 +373,15 @@ int sw_adopt_connections(struct bpf_iter__task_file *ctx)
 	struct socket_state *state;
 	struct owner owner = {};
 
-	if (!task || !sk || !has_connection(sk) || known_state(sk))
+	if (!task || !sk || !has_connection(sk))
 		return 0;
-	state = state_or_new(sk);
+	state = known_state(sk);
+	if (state && !is_unclaimed(sk, state))
+		return 0;
+	if (state)
+		claim(sk, state);
+	else
+		state = state_or_new(sk);
 	if (!state)
 		return 0;
 	identify(task, &owner);

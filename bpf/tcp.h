@@ -26,9 +26,21 @@ static __always_inline int is_listening_port(const struct sock *sk)
 static __always_inline void note_listening_port(const struct sock *sk)
 {
 	struct listening_port port = listening_port_of(sk);
-	__u8 yes = 1;
+	__u32 *listeners = bpf_map_lookup_elem(&listening_ports, &port);
+	__u32 one = 1;
 
-	bpf_map_update_elem(&listening_ports, &port, &yes, BPF_ANY);
+	if (listeners)
+		__sync_fetch_and_add(listeners, 1);
+	else if (bpf_map_update_elem(&listening_ports, &port, &one, BPF_ANY))
+		count_loss(LOST_PORTS_FULL);
+}
+
+static __always_inline void forget_listening_port(struct listening_port port)
+{
+	__u32 *listeners = bpf_map_lookup_elem(&listening_ports, &port);
+
+	if (listeners && __sync_fetch_and_add(listeners, -1) == 1)
+		bpf_map_delete_elem(&listening_ports, &port);
 }
 
 /* Its state is cloned to every socket that it accepts: the server is known before its first operation. */
@@ -62,7 +74,6 @@ static __always_inline void note_sequence(struct socket_state *state)
 	struct tcp_sock *tcp = (void *)state->socket;
 
 	state->copied_from = BPF_CORE_READ(tcp, copied_seq);
-	state->retransmits = 0;
 }
 
 __noinline int open_flow(struct socket_state *state)
@@ -84,6 +95,8 @@ __noinline int fail_connect(struct socket_state *state, int error, __u64 now)
 	if (!state)
 		return 0;
 	began = state->attempt_at_ns ?: now;
+	if (state->phase == PHASE_CONNECTING)
+		flush(state); /* the SYNs that were sent again */
 	state->attempt_pending = 0;
 	state->attempt_at_ns = 0;
 	state->phase = PHASE_NEW;
@@ -91,6 +104,7 @@ __noinline int fail_connect(struct socket_state *state, int error, __u64 now)
 		return 0;
 	count_failure(&state->edge, OPERATION_CONNECT, error, now - began);
 	state->error = error;
+	state->end_reason = END_NONE; /* what never began has no end */
 	state->started_at_ns = began;
 	state->connect_duration_ns = now - began;
 	emit(state, RECORD_FLOW_FAILED, OPERATION_CONNECT, now);
@@ -99,24 +113,29 @@ __noinline int fail_connect(struct socket_state *state, int error, __u64 now)
 	return 0;
 }
 
-__noinline int end_flow(struct socket_state *state, int operation, __u64 now)
+/* Counts what is left and how long it lived; with the totals where the caller has them. */
+static __always_inline void close_flow(struct socket_state *state, struct edge_totals *totals, int operation,
+				       __u64 now)
 {
-	struct edge_totals *totals;
-	struct edge_timings *timings;
+	struct edge_timings *timings = timings_of(&state->edge);
 
-	if (!state || state->phase != PHASE_OPEN)
-		return 0;
-	flush(state);
+	flush_to(state, totals, timings);
 	state->phase = PHASE_CLOSED;
-	if (state->ignored)
-		return 0;
-	totals = totals_of(&state->edge);
 	if (totals)
 		add(&totals->closed, 1);
-	timings = timings_of(&state->edge);
 	if (timings)
 		add_latency(&timings->connection, lifetime_bounds, now - state->started_at_ns);
 	emit(state, RECORD_FLOW_END, operation, now);
+}
+
+__noinline int end_flow(struct socket_state *state, int operation, __u64 now)
+{
+	if (!state || state->phase != PHASE_OPEN)
+		return 0;
+	if (state->ignored)
+		state->phase = PHASE_CLOSED;
+	else
+		close_flow(state, totals_of(&state->edge), operation, now);
 	return 0;
 }
 
@@ -134,6 +153,7 @@ static __always_inline void on_syn_sent(struct sock *sk)
 {
 	struct socket_state *state = state_or_new(sk);
 	__u64 now = bpf_ktime_get_boot_ns();
+	struct tcp_sock *tcp;
 
 	if (!state)
 		return;
@@ -145,6 +165,8 @@ static __always_inline void on_syn_sent(struct sock *sk)
 	}
 	begin_flow(state);
 	state->attempt_pending = 0;
+	tcp = (void *)state->socket;
+	state->retransmits = BPF_CORE_READ(tcp, total_retrans);
 	set_ends(state, sk, ROLE_CLIENT);
 	state->phase = PHASE_CONNECTING;
 }
@@ -183,6 +205,7 @@ static __always_inline void on_passive(struct sock *sk, struct socket_state *sta
 	state->connect_duration_ns = 0;
 	state->attempt_pending = 0;
 	state->started_at_ns = now;
+	state->retransmits = 0; /* the socket begins with the count of its SYN-ACKs */
 	set_ends(state, sk, ROLE_SERVER);
 	note_sequence(state);
 	state->owner_pending = 1;
@@ -285,11 +308,28 @@ static __always_inline int has_connection(const struct sock *sk)
 	return phase != TCP_CLOSE && phase != TCP_LISTEN && phase != TCP_SYN_SENT && sk->__sk_common.skc_dport;
 }
 
+/* A listener's state, cloned to a socket whose handshake nobody saw: it was over before the programs were on. */
+static __always_inline int is_unclaimed(const struct sock *sk, const struct socket_state *state)
+{
+	return state->phase == PHASE_LISTENING && state->socket != (__u64)sk;
+}
+
+static __always_inline void claim(struct sock *sk, struct socket_state *state)
+{
+	own_state(state, sk);
+	state->pending_sent = 0;
+	state->pending_received = 0;
+	state->connect_duration_ns = 0;
+	state->phase = PHASE_NEW;
+}
+
 /* An operation on a socket whose phase is not OPEN, or whose owner is not known yet. */
 static __noinline int on_first_use(struct sock *sk, struct socket_state *state)
 {
 	if (!state)
 		return 0;
+	if (is_unclaimed(sk, state))
+		claim(sk, state);
 	if (state->phase == PHASE_PASSIVE) {
 		correct_owner(state);
 		accept_flow(state);
@@ -341,6 +381,10 @@ static __always_inline void on_tcp_closed(struct sock *sk)
 		return;
 	error = sk->sk_err;
 	if (state->phase == PHASE_CONNECTING) {
+		struct inet_sock *inet = (void *)state->socket;
+
+		/* The socket has given its port back already, and still says which it was. */
+		state->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
 		/* No error: the application closed it, or there was no free local port. */
 		if (!error)
 			error = sk->sk_shutdown == SHUTDOWN_MASK ? ECANCELED : EADDRNOTAVAIL;
@@ -403,7 +447,7 @@ static __always_inline void on_reset(struct sock *sk, int direction)
  * Bytes that left the receive queue without a receive call, such as by splice: the sequence numbers know. Only when
  * no call can be under way, which is at release; and not where an upper layer (kTLS) changes the length.
  */
-static __always_inline void count_spliced(struct socket_state *state)
+static __always_inline void count_spliced(struct socket_state *state, struct edge_totals *totals)
 {
 	struct sock *sk = (void *)state->socket;
 	struct tcp_sock *tcp = (void *)state->socket;
@@ -416,10 +460,8 @@ static __always_inline void count_spliced(struct socket_state *state)
 		return;
 	if ((BPF_CORE_READ(sk, __sk_common.skc_flags) & SOCK_DONE_BIT) && copied == BPF_CORE_READ(tcp, rcv_nxt))
 		taken--; /* the FIN has a number of its own */
-	unaccounted = taken - (__u32)state->bytes_received;
+	unaccounted = taken - (__u32)(state->bytes_received + (state->pending_received & PENDING_BYTES));
 	if (unaccounted && !(unaccounted >> 31)) {
-		struct edge_totals *totals = totals_of(&state->edge);
-
 		count_observed(DIRECTION_RECEIVE, unaccounted);
 		add(&state->bytes_received, unaccounted);
 		if (totals)
@@ -450,11 +492,13 @@ static __always_inline void note_end_reason(struct socket_state *state)
 }
 
 /* The application closed its last descriptor. */
-static __always_inline void on_tcp_release(struct socket_state *state)
+static __always_inline void on_tcp_release(struct socket_state *state, __u64 socket)
 {
 	__u64 now = bpf_ktime_get_boot_ns();
 	struct edge_totals *totals;
 
+	if (state->phase == PHASE_LISTENING && state->socket != socket)
+		return; /* never claimed, so never used while we were there */
 	if (state->phase == PHASE_LISTENING) {
 		struct sock *sk = (void *)state->socket;
 		struct listening_port port = {
@@ -463,7 +507,7 @@ static __always_inline void on_tcp_release(struct socket_state *state)
 		};
 
 		flush(state);
-		bpf_map_delete_elem(&listening_ports, &port);
+		forget_listening_port(port);
 		return;
 	}
 	settle_tcp_attempt(state, now);
@@ -473,15 +517,14 @@ static __always_inline void on_tcp_release(struct socket_state *state)
 	}
 	if (state->ignored)
 		return;
-	if (state->phase == PHASE_OPEN) {
-		flush(state);
-		count_spliced(state);
-		note_end_reason(state);
-		end_flow(state, OPERATION_RELEASE, now);
-	}
 	if (!state->edge.executable_id && !state->edge.role)
 		return;
 	totals = totals_of(&state->edge);
+	if (state->phase == PHASE_OPEN) {
+		count_spliced(state, totals);
+		note_end_reason(state);
+		close_flow(state, totals, OPERATION_RELEASE, now);
+	}
 	if (totals)
 		add(&totals->releases, 1);
 }

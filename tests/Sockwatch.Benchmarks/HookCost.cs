@@ -14,56 +14,63 @@ internal static class HookCost
 {
     private static readonly (string Name, string[] Arguments)[] Workloads =
     [
-        ("TCP send + recv of 1 byte", ["tcp", "--pairs", "200000", "--batches", "3", "--cpu", "1"]),
-        ("UDP send + recv of 1 byte, connected", ["udp", "--pairs", "200000", "--batches", "3", "--cpu", "1"]),
-        ("TCP connect, accept, close", ["cycle", "--count", "10000", "--batches", "3", "--cpu", "1"]),
+        ("TCP send + recv of 1 byte", ["tcp", "--pairs", "20000", "--batches", "2", "--cpu", "1"]),
+        ("UDP send + recv of 1 byte, connected", ["udp", "--pairs", "40000", "--batches", "2", "--cpu", "1"]),
+        ("TCP connect, accept, close", ["cycle", "--count", "3000", "--batches", "2", "--cpu", "1"]),
     ];
 
     public static void Run(int rounds)
     {
         var root = FindRoot();
-        Environment.SetEnvironmentVariable("SOCKWATCH_BPF_DIR", Path.Combine(root, "artifacts/bpf"));
-        var variants = new (string Name, Func<IDisposable?> Attach)[]
+        var objects = Path.Combine(root, "artifacts/bpf");
+        Environment.SetEnvironmentVariable("SOCKWATCH_BPF_DIR", objects);
+        using var empty = BpfObject.Open(Path.Combine(root, "artifacts/bench/empty.bpf.o"));
+        empty.Load();
+        using var ours = KernelPrograms.Load(
+            new KernelOptions(), new FilterOptions(), flowRecords: true, traceUdpPeers: false, NullLogger.Instance);
+        ours.PrepareMaps(new FilterOptions());
+        var variants = new (string Name, Func<List<BpfLink>> Attach)[]
         {
-            ("none", () => null),
-            ("none again", () => null),
-            ("empty programs", () => EmptyPrograms.Attach(Path.Combine(root, "artifacts/bpf/empty.bpf.o"))),
-            ("sockwatch", AttachOurs),
+            ("none", () => []),
+            ("empty programs", () => AttachAll(empty)),
+            ("sockwatch", () => AttachAll(ours.Object)),
+            ("none again", () => []),
         };
 
+        using var ring = ours.Object.RingBuffer("flow_records");
         foreach (var (workload, arguments) in Workloads)
         {
-            var best = variants.ToDictionary(variant => variant.Name, _ => double.MaxValue);
             var all = variants.ToDictionary(variant => variant.Name, _ => new List<double>());
             for (var round = 0; round < rounds; round++)
             {
                 foreach (var (name, attach) in variants)
                 {
-                    using var attached = attach();
-                    var nanoseconds = Measure(Path.Combine(root, "artifacts/load/pingpong"), arguments);
-                    best[name] = Math.Min(best[name], nanoseconds);
-                    all[name].Add(nanoseconds);
+                    var links = attach();
+                    all[name].Add(Measure(Path.Combine(root, "artifacts/load/pingpong"), arguments));
+                    links.ForEach(link => link.Dispose());
+                    ring.Drain(Discard.Instance);
                 }
             }
 
-            var none = Median(all["none"]);
-            Console.WriteLine($"\n{workload}: median of {rounds} rounds, interleaved (best in brackets)");
+            Console.WriteLine($"\n{workload}: {rounds} rounds, interleaved");
+            Console.WriteLine("                      median    quartile   best     added to the median of none");
+            var none = Quantile(all["none"], 0.5);
             foreach (var (name, _) in variants)
             {
-                var median = Median(all[name]);
+                var median = Quantile(all[name], 0.5);
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"  {name,-16} {median,9:F0} ns ({best[name],7:F0})  {median - none,+7:F0} ns  {median / none,6:F3}x"));
+                    $"  {name,-16} {median,8:F0} ns {Quantile(all[name], 0.25),8:F0} {all[name].Min(),8:F0}   {median - none,+7:F0} ns  {median / none,6:F3}x"));
             }
         }
     }
 
-    private static KernelPrograms AttachOurs()
-    {
-        var programs = KernelPrograms.Load(new KernelOptions(), new FilterOptions(), flowRecords: true, traceUdpPeers: false, NullLogger.Instance);
-        programs.PrepareMaps(new FilterOptions());
-        programs.Attach();
-        return programs;
-    }
+    private static List<BpfLink> AttachAll(BpfObject programs) =>
+    [
+        .. programs.Programs.Where(program => !program.Section.StartsWith("iter/", StringComparison.Ordinal)).Select(program =>
+            program.Section.StartsWith("cgroup/", StringComparison.Ordinal)
+                ? programs.AttachCgroup(program.Name, Cgroup2.FindMount())
+                : programs.Attach(program.Name)),
+    ];
 
     private static double Measure(string program, string[] arguments)
     {
@@ -73,7 +80,7 @@ internal static class HookCost
         return lines.Min(line => double.Parse(line, CultureInfo.InvariantCulture));
     }
 
-    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+    private static double Quantile(List<double> values, double share) => values.Order().ElementAt((int)(values.Count * share));
 
     private static string FindRoot()
     {
@@ -86,24 +93,12 @@ internal static class HookCost
         return folder;
     }
 
-    private sealed class EmptyPrograms(BpfObject programs, List<BpfLink> links) : IDisposable
+    private sealed class Discard : IRecordConsumer
     {
-        public static EmptyPrograms Attach(string path)
-        {
-            var programs = BpfObject.Open(path);
-            programs.Load();
-            return new EmptyPrograms(programs,
-            [
-                .. programs.Programs.Select(program => program.Section.StartsWith("cgroup/", StringComparison.Ordinal)
-                    ? programs.AttachCgroup(program.Name, Cgroup2.FindMount())
-                    : programs.Attach(program.Name)),
-            ]);
-        }
+        public static readonly Discard Instance = new();
 
-        public void Dispose()
+        public void OnRecord(ReadOnlySpan<byte> record)
         {
-            links.ForEach(link => link.Dispose());
-            programs.Dispose();
         }
     }
 }

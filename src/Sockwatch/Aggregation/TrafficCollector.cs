@@ -140,6 +140,10 @@ internal sealed partial class TrafficCollector(
         ReadLosses();
         RemoveIdleEdges();
 
+        // A program that an interrupt finds running on its own CPU is skipped there: the kernel counts these.
+        var programs = kernel.Programs();
+        losses.Set(LossLedger.KernelStage, LossLedger.ProgramRecursion, programs.Sum(program => program.Missed));
+
         var series = table.Snapshot();
         return new TrafficReport
         {
@@ -151,7 +155,7 @@ internal sealed partial class TrafficCollector(
             Losses = losses.Read(),
             Hooks = hooks.Current,
             Maps = kernel.Maps(),
-            Programs = kernel.Programs(),
+            Programs = programs,
             Caches = caches.Read(),
             Duration = time.GetElapsedTime(startedAt),
             CollectionFailures = _failures,
@@ -170,9 +174,15 @@ internal sealed partial class TrafficCollector(
 
     private void RemoveIdleEdges()
     {
-        foreach (var key in table.IdleEdges())
+        var idle = table.IdleEdges();
+        if (idle.Count == 0)
         {
-            kernel.RemoveEdge(key);
+            return;
+        }
+
+        kernel.RemoveEdges(idle);
+        foreach (var key in idle)
+        {
             table.Forget(key);
         }
     }

@@ -5,6 +5,7 @@ using Sockwatch.Aggregation;
 using Sockwatch.Configuration;
 using Sockwatch.Enrichment;
 using Sockwatch.Exporters;
+using Sockwatch.Exporters.Otlp;
 using Sockwatch.Kernel;
 using Sockwatch.Reader;
 
@@ -18,21 +19,40 @@ internal sealed class AgentComposition : IAgentComposition
         var builder = AgentHost.CreateBuilder(configuration);
         var agent = configuration.Get<AgentOptions>() ?? new AgentOptions();
         var flowLog = configuration.GetSection("FlowLog").Get<FlowLogOptions>() ?? new FlowLogOptions();
+        var otlp = configuration.GetSection("Otlp").Get<OtlpOptions>() ?? new OtlpOptions();
         var hasFlowLog = flowLog.Target != "none";
+        var hasOtlpFlows = OtlpSettings.IsOn(OtlpSignal.Logs, otlp, configuration) || OtlpSettings.IsOn(OtlpSignal.Traces, otlp, configuration);
+        var hasFlows = hasFlowLog || hasOtlpFlows;
 
         builder.Services
-            .AddKernel(new KernelUse(agent.StateDirectory, FlowRecords: hasFlowLog, UdpPeerChanges: false))
+            .AddKernel(new KernelUse(agent.StateDirectory, FlowRecords: hasFlows, UdpPeerChanges: false))
             .AddReader();
+
+        // Exporters of records are started before the reader that fills them, and so stopped after it.
         if (hasFlowLog)
         {
-            // Started before the reader that fills it, and so stopped after it.
-            builder.Services.AddFlowLog().AddFlowReader();
+            builder.Services.AddFlowLog();
+        }
+
+        if (hasOtlpFlows)
+        {
+            builder.Services.AddOtlpFlows();
+        }
+
+        if (hasFlows)
+        {
+            builder.Services.AddFlowReader();
         }
 
         builder.Services
             .AddAggregation()
             .AddEnrichment()
             .AddExporters();
+        if (OtlpSettings.IsOn(OtlpSignal.Metrics, otlp, configuration))
+        {
+            builder.Services.AddOtlpMetrics();
+        }
+
         return builder.Build();
     }
 

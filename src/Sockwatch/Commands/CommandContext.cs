@@ -17,7 +17,7 @@ internal sealed class CommandContext
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
-    public string AgentDirectory { get; init; } = AppContext.BaseDirectory;
+    public string AgentDirectory { get; init; } = Path.GetDirectoryName(KernelPrograms.ObjectPath)!;
 
     /// <summary>Where records go; apart from the terminal's writer, since a broken pipe must be noticed here.</summary>
     public Func<IFlowLogOutput> RecordOutput { get; init; } = FlowLogOutput.StandardOutput;

@@ -78,7 +78,7 @@ internal sealed class DoctorChecks(HostPaths paths, string agentDirectory, Func<
         var hasAdmin = Has(CapSysAdmin);
         yield return Capability("CAP_BPF", Has(CapBpf) || hasAdmin, DoctorState.Failed, "no BPF program can be loaded");
         yield return Capability("CAP_PERFMON", Has(CapPerfmon) || hasAdmin, DoctorState.Failed, "no tracing program can be loaded");
-        yield return Capability("CAP_NET_ADMIN", Has(CapNetAdmin) || hasAdmin, DoctorState.Warning, "no cgroup hook: the peers of unconnected UDP sockets are not seen");
+        yield return Capability("CAP_NET_ADMIN", Has(CapNetAdmin) || hasAdmin, DoctorState.Failed, "no cgroup hook can be attached: the end of UDP sockets and their peers are not seen");
         if (kernel is null || kernel < KernelWithoutMemlock)
         {
             yield return Capability("CAP_SYS_RESOURCE", Has(CapSysResource), DoctorState.Failed, "maps do not fit into the limit of locked memory of a kernel before 5.11");
@@ -132,7 +132,7 @@ internal sealed class DoctorChecks(HostPaths paths, string agentDirectory, Func<
 
     private DoctorCheck CheckCgroups()
     {
-        const string UnifiedCost = "cgroup hooks have no place to attach: the peers of unconnected UDP sockets are not seen";
+        const string UnifiedCost = "cgroup hooks have no place to attach: the end of UDP sockets and their peers are not seen";
         string? unified = null;
         var legacy = false;
         foreach (var line in ReadText(paths.Proc("self/mountinfo"))?.Split('\n') ?? [])
@@ -153,8 +153,8 @@ internal sealed class DoctorChecks(HostPaths paths, string agentDirectory, Func<
         {
             (not null, false) => new DoctorCheck("cgroups", DoctorState.Ok, $"v2 at {unified}"),
             (not null, true) => new DoctorCheck("cgroups", DoctorState.Ok, $"hybrid, v2 at {unified}"),
-            (null, true) => new DoctorCheck("cgroups", DoctorState.Warning, $"v1 only: {UnifiedCost}", "mount -t cgroup2 none /sys/fs/cgroup/unified"),
-            _ => new DoctorCheck("cgroups", DoctorState.Warning, $"none mounted: {UnifiedCost}", "mount -t cgroup2 none /sys/fs/cgroup"),
+            (null, true) => new DoctorCheck("cgroups", DoctorState.Failed, $"v1 only: {UnifiedCost}", "mount -t cgroup2 none /sys/fs/cgroup/unified"),
+            _ => new DoctorCheck("cgroups", DoctorState.Failed, $"none mounted: {UnifiedCost}", "mount -t cgroup2 none /sys/fs/cgroup"),
         };
     }
 

@@ -10,6 +10,7 @@ internal static class Examples
             ("sockwatch run", "metrics on http://127.0.0.1:9807/metrics"),
             ("sockwatch run --listen :9807 --interval 10s", "for a scraper on another machine"),
             ("sockwatch run --flow-log - --format json", "flow records to standard output"),
+            ("sockwatch run --otlp-endpoint http://127.0.0.1:4317", "push everything to a collector as well"),
             ("sockwatch run --config /etc/sockwatch/sockwatch.yaml", "all settings from a file"),
         ],
         "trace" =>

@@ -15,6 +15,8 @@ internal static class RunCommand
             CommandOptions.For("--listen", "ADDR:PORT"),
             CommandOptions.For("--flow-log", "-|FILE|none"),
             CommandOptions.For("--format", "json|text"),
+            CommandOptions.For("--otlp-endpoint", "URL"),
+            CommandOptions.For("--otlp-protocol", "grpc|http/protobuf"),
             CommandOptions.For("--interval", "DURATION"),
             CommandOptions.For("--log-level", "LEVEL", "trace, debug, info, warn or error"),
         ];

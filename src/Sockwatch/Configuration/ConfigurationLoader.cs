@@ -21,6 +21,7 @@ internal sealed class ConfigurationLoader
     public static IConfigurationRoot Load(string? file, IDictionary environment, IEnumerable<SwitchValue> switches)
     {
         var loader = new ConfigurationLoader();
+        loader.AddStandardVariables(environment);
         if (file is not null)
         {
             loader.AddFile(file);
@@ -32,7 +33,46 @@ internal sealed class ConfigurationLoader
             loader.Set(SettingCatalogue.BySwitch(name), null, [value], "", name);
         }
 
+        loader.CheckTogether();
+        if (StandardVariables.Disabled(environment))
+        {
+            loader._values[StandardVariables.DisabledKey] = "true";
+        }
+
         return new ConfigurationBuilder().AddInMemoryCollection(loader._values).Build();
+    }
+
+    private void AddStandardVariables(IDictionary environment)
+    {
+        foreach (var variable in StandardVariables.All)
+        {
+            if (environment[variable.Name] is string { Length: > 0 } text && variable.Translate(text) is { } value)
+            {
+                var setting = SettingCatalogue.Find(variable.Key)!;
+                Set(setting, null, setting.Shape == SettingShape.List ? Split(value) : [value], $"environment variable {variable.Name}", null);
+            }
+        }
+
+        foreach (var (name, path, general) in StandardVariables.OfSignals())
+        {
+            if (environment[name] is string { Length: > 0 } text && general.Translate(text) is { } value)
+            {
+                var rule = SettingCatalogue.Find(general.Key)!.Rule;
+                var parts = general.Key == "otlp.headers" ? Split(value) : [value];
+                _values[path] = string.Join(',', parts.Select(part => rule.Normalise(part.Trim())
+                    ?? throw Unacceptable($"environment variable {name}", "it", $"\"{text}\"", rule.Expected)));
+            }
+        }
+    }
+
+    private void CheckTogether()
+    {
+        if (IsSet("otlp:clientCertificate") != IsSet("otlp:clientKey"))
+        {
+            throw new ConfigurationException("only one of otlp.clientCertificate and otlp.clientKey is set; expected both, or neither");
+        }
+
+        bool IsSet(string path) => _values.GetValueOrDefault(path) is { Length: > 0 };
     }
 
     private void AddFile(string path)

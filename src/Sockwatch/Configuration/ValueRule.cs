@@ -41,6 +41,34 @@ internal sealed record ValueRule(string Expected, Func<string, string?> Normalis
         "- (standard output), none, or a file name",
         text => text.Length > 0 && !text.Contains('\0') ? text : null);
 
+    public static readonly ValueRule KeyAndValue = new(
+        "NAME=VALUE, the value percent-encoded",
+        text => KeyValue.IsValid(text) ? text : null);
+
+    public static readonly ValueRule Url = new(
+        "a URL such as http://collector:4317, or nothing",
+        text => text.Length == 0 || (Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && url.Host.Length > 0)
+            ? text
+            : null);
+
+    public static readonly ValueRule OptionalFile = new(
+        "a file name, or nothing",
+        text => text.Contains('\0') ? null : text);
+
+    public static readonly ValueRule NotEmpty = new("a name", text => text.Length > 0 ? text : null);
+
+    public static readonly ValueRule Share = new(
+        "a number from 0 to 1",
+        text => double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var share) && share is >= 0 and <= 1
+            ? share.ToString(CultureInfo.InvariantCulture)
+            : null);
+
+    public static ValueRule Bytes(long least, long most, bool orZero = false) => new(
+        $"a size from {Quantity.BytesText(least)} to {Quantity.BytesText(most)}{(orZero ? ", or 0" : "")}, such as 64MiB",
+        text => Quantity.TryParseBytes(text, out var bytes) && ((bytes >= least && bytes <= most) || (orZero && bytes == 0))
+            ? bytes.ToString(CultureInfo.InvariantCulture)
+            : null);
+
     public static ValueRule Whole(int least, int most) => new(
         string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {most}"),
         text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)

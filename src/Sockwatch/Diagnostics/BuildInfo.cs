@@ -6,8 +6,12 @@ namespace Sockwatch.Diagnostics;
 internal sealed record BuildInfo(string Version, string Kernel)
 {
     public static readonly BuildInfo Current = new(
-        typeof(BuildInfo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
+        Shorten(typeof(BuildInfo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown"),
         KernelRelease());
+
+    // "0.1.0+<commit>": twelve digits of it name a commit.
+    private static string Shorten(string version) =>
+        version.IndexOf('+') is var plus and >= 0 && version.Length > plus + 13 ? version[..(plus + 13)] : version;
 
     private static string KernelRelease()
     {

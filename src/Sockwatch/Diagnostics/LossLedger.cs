@@ -10,11 +10,15 @@ internal sealed class LossLedger
 {
     public const string KernelStage = "kernel";
     public const string FlowLogStage = "flow_log";
+    public const string OtlpLogsStage = "otlp_logs";
+    public const string OtlpSpansStage = "otlp_spans";
     public const string EnrichmentStage = "enrichment";
 
     public const string ProgramRecursion = "program_recursion";
     public const string QueueFull = "queue_full";
     public const string WriteFailed = "write_failed";
+    public const string Undeliverable = "undeliverable";
+    public const string Rejected = "rejected";
     public const string ListenersFull = "listeners_full";
 
     private readonly Lock _lock = new();
@@ -30,6 +34,13 @@ internal sealed class LossLedger
         Set(KernelStage, ProgramRecursion, 0);
         Set(FlowLogStage, QueueFull, 0);
         Set(FlowLogStage, WriteFailed, 0);
+        foreach (var stage in (string[])[OtlpLogsStage, OtlpSpansStage])
+        {
+            Set(stage, QueueFull, 0);
+            Set(stage, Undeliverable, 0);
+            Set(stage, Rejected, 0);
+        }
+
         Set(EnrichmentStage, ListenersFull, 0);
     }
 

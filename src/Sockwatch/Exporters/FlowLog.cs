@@ -3,12 +3,11 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Sockwatch.Kernel;
-using Sockwatch.Reader;
 
 namespace Sockwatch.Exporters;
 
 /// <summary>The agent's flow log. A target that fails costs records, which are counted, and never the agent.</summary>
-internal sealed partial class FlowLog : IFlowRecordSink, IHostedService, IDisposable
+internal sealed partial class FlowLog : IFlowExporter, IHostedService, IDisposable
 {
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(2);
 

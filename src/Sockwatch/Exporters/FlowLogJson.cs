@@ -9,7 +9,6 @@ namespace Sockwatch.Exporters;
 /// <summary>Flow records as JSON lines, under the attribute names that OTLP logs carry. What is unknown is left out.</summary>
 internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogIdentity identity) : IFlowLineFormat, IDisposable
 {
-    private const int MaxFlowsWithDeltas = 131_072;
     private const decimal NsPerSecond = 1_000_000_000m;
     private const decimal UsPerSecond = 1_000_000m;
 
@@ -20,7 +19,6 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
         SkipValidation = true,
     };
 
-    private readonly FlowLogDeltas _deltas = new(MaxFlowsWithDeltas);
     private readonly Utf8JsonWriter _json = new(Stream.Null, Options);
 
     public bool TryWrite(in FlowRecord record, IBufferWriter<byte> lines)
@@ -83,11 +81,7 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
 
     private void WriteCounts(in FlowRecord record)
     {
-        if (record.Kind == RecordKind.FlowEnd)
-        {
-            _deltas.Remove(in record);
-        }
-        else if (record.Kind != RecordKind.FlowUpdate)
+        if (record.Kind is not (RecordKind.FlowEnd or RecordKind.FlowUpdate))
         {
             return;
         }
@@ -96,12 +90,12 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
         _json.WriteNumber(Names.BytesReceived, record.BytesReceived);
         _json.WriteNumber(Names.Sends, record.Sends);
         _json.WriteNumber(Names.Receives, record.Receives);
-        if (record.Kind == RecordKind.FlowUpdate && _deltas.Update(in record) is { } delta)
+        if (record.Kind == RecordKind.FlowUpdate)
         {
-            _json.WriteNumber(Names.DeltaBytesSent, delta.BytesSent);
-            _json.WriteNumber(Names.DeltaBytesReceived, delta.BytesReceived);
-            _json.WriteNumber(Names.DeltaSends, delta.Sends);
-            _json.WriteNumber(Names.DeltaReceives, delta.Receives);
+            _json.WriteNumber(Names.DeltaBytesSent, Growth(record.BytesSent, record.ReportedBytesSent));
+            _json.WriteNumber(Names.DeltaBytesReceived, Growth(record.BytesReceived, record.ReportedBytesReceived));
+            _json.WriteNumber(Names.DeltaSends, Growth(record.Sends, record.ReportedSends));
+            _json.WriteNumber(Names.DeltaReceives, Growth(record.Receives, record.ReportedReceives));
         }
 
         if (record.Edge.Transport == TransportProtocol.Tcp)
@@ -114,6 +108,9 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
             _json.WriteNumber(Names.TcpRetransmits, record.Retransmits);
         }
     }
+
+    // Two flushes of one socket can race, so that a total comes out a little older than the last one.
+    private static ulong Growth(ulong now, ulong reported) => now > reported ? now - reported : 0;
 
     private void WriteOwner(in FlowRecord record)
     {

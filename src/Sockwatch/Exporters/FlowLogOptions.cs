@@ -8,6 +8,12 @@ internal sealed class FlowLogOptions
 
     public FlowLogFormat Format { get; set; } = FlowLogFormat.Auto;
 
+    /// <summary>Size at which the file becomes FILE.1 and a new one begins; 0 is never.</summary>
+    public long MaxFileBytes { get; set; }
+
+    /// <summary>How many renamed files are kept.</summary>
+    public int MaxFiles { get; set; } = 5;
+
     /// <summary>Records that may wait for a slow target. Past this, they are lost and counted; the agent never waits.</summary>
     public int QueueLength { get; set; } = 16_384;
 }

@@ -52,15 +52,16 @@ internal sealed class FlowLogQueue(int capacity)
                 Monitor.Wait(_gate);
             }
 
-            var taken = Math.Min(batch.Length, _count);
-            for (var i = 0; i < taken; i++)
-            {
-                batch[i] = _records[_first];
-                _first = _first + 1 < _records.Length ? _first + 1 : 0;
-            }
+            return TakeLocked(batch);
+        }
+    }
 
-            _count -= taken;
-            return taken;
+    /// <summary>Takes what is there, without waiting.</summary>
+    public int TakeNow(Span<FlowRecord> batch)
+    {
+        lock (_gate)
+        {
+            return TakeLocked(batch);
         }
     }
 
@@ -72,5 +73,18 @@ internal sealed class FlowLogQueue(int capacity)
             _completed = true;
             Monitor.PulseAll(_gate);
         }
+    }
+
+    private int TakeLocked(Span<FlowRecord> batch)
+    {
+        var taken = Math.Min(batch.Length, _count);
+        for (var i = 0; i < taken; i++)
+        {
+            batch[i] = _records[_first];
+            _first = _first + 1 < _records.Length ? _first + 1 : 0;
+        }
+
+        _count -= taken;
+        return taken;
     }
 }

@@ -14,7 +14,7 @@ internal static class FlowLogServices
     private const string StandardOutput = "-";
     private const string Off = "none";
 
-    /// <summary>Needs an <see cref="IFlowNaming"/>. Flow records go to the <see cref="IFlowRecordSink"/> it adds.</summary>
+    /// <summary>Needs an <see cref="IFlowNaming"/>. Flow records go to the <see cref="IFlowRecordSink"/> it adds, and so to all exporters.</summary>
     public static IServiceCollection AddFlowLog(this IServiceCollection services)
     {
         services.AddDiagnostics();
@@ -22,9 +22,19 @@ internal static class FlowLogServices
         services.TryAddSingleton<HostPaths>();
         services.TryAddSingleton<BootClock>();
         services.TryAddSingleton<FlowLogIdentity>();
+        services.AddSingleton(provider => new FlowLogFile(Open(provider.GetRequiredService<IOptions<FlowLogOptions>>().Value)));
         services.AddSingleton(Create);
-        services.AddSingleton<IFlowRecordSink>(provider => provider.GetRequiredService<FlowLog>());
+        services.AddSingleton<IFlowExporter>(provider => provider.GetRequiredService<FlowLog>());
         services.AddHostedService(provider => provider.GetRequiredService<FlowLog>());
+        services.AddHostedService(provider => new ReopenOnHangup(
+            provider.GetRequiredService<FlowLogFile>().File, provider.GetRequiredService<ILogger<ReopenOnHangup>>()));
+        return services.AddFlowExporters();
+    }
+
+    /// <summary>Hands flow records to every <see cref="IFlowExporter"/>.</summary>
+    public static IServiceCollection AddFlowExporters(this IServiceCollection services)
+    {
+        services.TryAddSingleton<IFlowRecordSink, FlowExporters>();
         return services;
     }
 
@@ -32,6 +42,9 @@ internal static class FlowLogServices
     public static FlowLogFormat Resolve(FlowLogOptions options, bool outputIsTerminal) => options.Format != FlowLogFormat.Auto
         ? options.Format
         : options.Target == StandardOutput && outputIsTerminal ? FlowLogFormat.Text : FlowLogFormat.Json;
+
+    private static RotatingFile? Open(FlowLogOptions options) =>
+        options.Target is Off or StandardOutput ? null : new RotatingFile(options.Target, options.MaxFileBytes, options.MaxFiles);
 
     private static FlowLog Create(IServiceProvider provider)
     {
@@ -41,11 +54,11 @@ internal static class FlowLogServices
         IFlowLineFormat format = Resolve(options.Value, !Console.IsOutputRedirected) == FlowLogFormat.Text
             ? new FlowLogText(naming, clock, TimeZoneInfo.Local)
             : new FlowLogJson(naming, clock, provider.GetRequiredService<FlowLogIdentity>());
-        var output = options.Value.Target switch
+        IFlowLogOutput? output = options.Value.Target switch
         {
             Off => null,
             StandardOutput => FlowLogOutput.StandardOutput(),
-            var path => FlowLogOutput.File(path),
+            _ => provider.GetRequiredService<FlowLogFile>().File,
         };
 
         var flowLog = new FlowLog(format, output, options, provider.GetRequiredService<ILogger<FlowLog>>());
@@ -54,4 +67,7 @@ internal static class FlowLogServices
         losses.Follow(LossLedger.FlowLogStage, LossLedger.WriteFailed, () => flowLog.WriteFailed);
         return flowLog;
     }
+
+    /// <summary>The file, for the two who need it; null when records go elsewhere. The flow log closes it.</summary>
+    private sealed record FlowLogFile(RotatingFile? File);
 }

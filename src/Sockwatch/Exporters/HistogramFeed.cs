@@ -5,11 +5,12 @@ using Sockwatch.Kernel;
 namespace Sockwatch.Exporters;
 
 /// <summary>
-/// Brings a Prometheus histogram up to a running total kept elsewhere. The library only takes observations, so each bucket's
+/// Brings a library's histogram up to a running total kept elsewhere. The libraries only take observations, so each bucket's
 /// growth is observed at one value inside the bucket, and the values are chosen so that their sum grows by what the true sum
 /// grew. The kernel's sum and buckets are not read at one instant; what cannot be placed now is made up for next time.
 /// </summary>
-internal sealed class HistogramFeed(Histogram.Child histogram, ImmutableArray<double> bounds)
+/// <param name="observe">Observes a value so many times.</param>
+internal sealed class HistogramFeed(Action<double, long> observe, ImmutableArray<double> bounds)
 {
     // A value on a bucket's lower bound would belong to the bucket below.
     private const double JustAbove = 1e-9;
@@ -17,7 +18,17 @@ internal sealed class HistogramFeed(Histogram.Child histogram, ImmutableArray<do
     private Latency _fed;
     private double _fedSum;
 
-    public Histogram.Child Histogram => histogram;
+    public HistogramFeed(Histogram.Child histogram, ImmutableArray<double> bounds)
+        : this(histogram.Observe, bounds)
+    {
+    }
+
+    /// <summary>Goes on from a total that somebody else has shown.</summary>
+    public void Skip(in Latency total)
+    {
+        _fed = total;
+        _fedSum = total.SumNs / 1e9;
+    }
 
     public void Feed(in Latency total)
     {
@@ -43,7 +54,7 @@ internal sealed class HistogramFeed(Histogram.Child histogram, ImmutableArray<do
                 var value = i < bounds.Length
                     ? Math.Min(bounds[i], Lower(i) + (position * (bounds[i] - Lower(i))))
                     : beyond;
-                histogram.Observe(value, growth[i]);
+                observe(value, growth[i]);
                 _fedSum += value * growth[i];
             }
         }

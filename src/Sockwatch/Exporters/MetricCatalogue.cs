@@ -162,6 +162,23 @@ internal static class MetricCatalogue
         _ => throw new ArgumentOutOfRangeException(nameof(metric), metric, null),
     };
 
+    /// <summary>The value of one of <see cref="EdgeAttributeNames"/>.</summary>
+    public static string EdgeLabel(EdgeAttributes edge, int index) => index switch
+    {
+        0 => edge.WorkloadNamespace,
+        1 => edge.WorkloadKind,
+        2 => edge.WorkloadName,
+        3 => edge.ProcessExecutableName,
+        4 => edge.NetworkRole,
+        5 => edge.PeerClass,
+        6 => edge.PeerNamespace,
+        7 => edge.PeerKind,
+        8 => edge.PeerName,
+        9 => edge.ServerPort,
+        10 => edge.NetworkTransport,
+        _ => edge.NetworkType,
+    };
+
     /// <summary>The values of <see cref="EdgeAttributeNames"/>.</summary>
     public static string[] EdgeLabels(EdgeAttributes edge) =>
     [

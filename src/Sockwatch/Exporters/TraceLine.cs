@@ -42,7 +42,8 @@ internal sealed class TraceLine(IFlowNaming naming, BootClock clock) : IFlowLine
             _line.Append(" filename ").Append(PrintableText.Word(path));
         }
 
-        if (!record.LocalAddress.IsZero || record.LocalPort != 0)
+        // A connect that failed before its first packet never had a port, nor an address that means anything.
+        if (record.LocalPort != 0)
         {
             _line.Append(" local_addr ").Append(Endpoint(record.LocalAddress, record.LocalPort, edge.NetworkType));
         }

@@ -122,25 +122,25 @@ internal sealed partial class KernelPrograms : IDisposable
     /// <exception cref="KernelException">A program that totals depend on cannot be attached.</exception>
     public void Attach()
     {
-        var attached = new Dictionary<string, string?>();
-        foreach (var hook in HookProgram.All)
+        // Those that see a socket's end come first: a connection whose end nobody sees would stay open for ever.
+        var reasons = new Dictionary<string, string?>();
+        foreach (var hook in HookProgram.All.OrderBy(hook => hook.Operation == "release" ? 0 : 1))
         {
-            if (!attached.TryGetValue(hook.Program, out var reason))
+            if (!reasons.ContainsKey(hook.Program))
             {
-                reason = _refused.GetValueOrDefault(hook.Program) ?? TryAttach(hook);
-                attached.Add(hook.Program, reason);
-                if (reason is not null)
-                {
-                    Log.HookMissing(_logger, hook.Hook, reason, hook.Without);
-                }
+                reasons.Add(hook.Program, _refused.GetValueOrDefault(hook.Program) ?? TryAttach(hook));
             }
-
-            _outcomes.Add(new HookOutcome(hook, reason));
         }
 
+        _outcomes.AddRange(HookProgram.All.Select(hook => new HookOutcome(hook, reasons[hook.Program])));
         if (_outcomes.FirstOrDefault(outcome => outcome.Hook.IsRequired && !outcome.IsAttached) is { } blind)
         {
             throw new KernelException($"cannot attach {blind.Hook.Hook} ({blind.Reason}): {blind.Hook.Without}. See 'sockwatch doctor'");
+        }
+
+        foreach (var missing in _outcomes.Where(outcome => !outcome.IsAttached).DistinctBy(outcome => outcome.Hook.Program))
+        {
+            Log.HookMissing(_logger, missing.Hook.Hook, missing.Reason!, missing.Hook.Without);
         }
 
         Log.Attached(_logger, string.Join(", ", _outcomes.Where(outcome => outcome.IsAttached)
@@ -148,18 +148,17 @@ internal sealed partial class KernelPrograms : IDisposable
             .Select(operation => $"{operation.Key} by {string.Join(" and ", operation.Distinct())}")));
     }
 
+    /// <summary>
+    /// Takes over the listeners that are there. Before attaching, so that every accept after it knows its server; and once
+    /// more with the connections, for those that came in between.
+    /// </summary>
+    public void AdoptListeners() => RunOnce("sw_adopt_listeners");
+
     /// <summary>Takes over the connections that were there before the programs: their owners and roles, and that they are open.</summary>
     public void AdoptSockets()
     {
-        if (!_object.Program("sw_adopt_listeners").Autoload)
-        {
-            return;
-        }
-
-        using var listeners = _object.AttachIterator("sw_adopt_listeners");
-        listeners.Run();
-        using var connections = _object.AttachIterator("sw_adopt_connections");
-        connections.Run();
+        AdoptListeners();
+        RunOnce("sw_adopt_connections");
     }
 
     public void Dispose()
@@ -205,7 +204,7 @@ internal sealed partial class KernelPrograms : IDisposable
     {
         programs.SetMaxEntries("edges", (uint)options.MaxEdges);
         programs.SetMaxEntries("edge_timings", (uint)options.MaxEdges);
-        programs.SetMaxEntries("edge_failures", (uint)Math.Max(options.MaxEdges / 4, 16));
+        programs.SetMaxEntries("edge_failures", (uint)Math.Max(options.MaxEdges / 4, 4));
         programs.SetMaxEntries("udp_flows", (uint)options.MaxUdpFlows);
         programs.SetMaxEntries("released_udp_sockets", (uint)options.MaxUdpFlows);
         programs.SetMaxEntries("processes", (uint)options.MaxProcesses);
@@ -219,6 +218,12 @@ internal sealed partial class KernelPrograms : IDisposable
         programs.SetConstant("ignore_ipv6", (byte)(filters.IgnoreIpv6 ? 1 : 0));
         programs.SetConstant("have_excluded_ports", (byte)(filters.ExcludePorts.Count > 0 ? 1 : 0));
         programs.SetConstant("have_excluded_networks", (byte)(filters.ExcludeNetworks.Count > 0 ? 1 : 0));
+    }
+
+    private void RunOnce(string program)
+    {
+        using var iterator = _object.AttachIterator(program);
+        iterator.Run();
     }
 
     private string? TryAttach(HookProgram hook)

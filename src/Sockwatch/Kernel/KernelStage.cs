@@ -11,6 +11,7 @@ internal sealed class KernelStage(
     public Task StartAsync(CancellationToken cancellationToken)
     {
         programs.PrepareMaps(filters.Value);
+        programs.AdoptListeners();
         programs.Attach();
         hooks.Current =
         [

@@ -29,12 +29,15 @@ internal enum LossReason
 
     /// <summary>A cgroup has no name.</summary>
     CgroupsFull = 9,
+
+    /// <summary>A listening port was not noted: a connection older than the agent may have the wrong role.</summary>
+    PortsFull = 10,
 }
 
 internal static class LossReasons
 {
     /// <summary>LOSS_REASONS: the length of the kernel's array.</summary>
-    public const int Count = 10;
+    public const int Count = 11;
 
     /// <summary>The value of the <c>reason</c> label.</summary>
     public static string Name(this LossReason reason) => reason switch
@@ -49,6 +52,7 @@ internal static class LossReasons
         LossReason.ProcessesFull => "processes_full",
         LossReason.ExecutablesFull => "executables_full",
         LossReason.CgroupsFull => "cgroups_full",
+        LossReason.PortsFull => "ports_full",
         _ => "unknown",
     };
 }

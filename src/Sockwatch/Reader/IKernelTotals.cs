@@ -20,8 +20,8 @@ internal interface IKernelTotals
 
     string? CgroupPath(ulong id);
 
-    /// <summary>Removes an edge, its timings and its failures. What it counted since the last read is lost.</summary>
-    void RemoveEdge(in EdgeKey key);
+    /// <summary>Removes edges with their timings and failures. What one counted since it was last read is lost.</summary>
+    void RemoveEdges(IReadOnlyCollection<EdgeKey> keys);
 
     IReadOnlyList<MapOccupancy> Maps();
 

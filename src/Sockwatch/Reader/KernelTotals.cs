@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Sockwatch.Bpf;
 using Sockwatch.Kernel;
 
@@ -92,10 +93,29 @@ internal sealed class KernelTotals : IKernelTotals, IDisposable
 
     public string? CgroupPath(ulong id) => _cgroups.TryLookup(id, out var path) ? path.ToString() : null;
 
-    public void RemoveEdge(in EdgeKey key)
+    public void RemoveEdges(IReadOnlyCollection<EdgeKey> keys)
     {
-        _edgeMap.Delete(key);
-        _timingMap.Delete(key);
+        var removed = keys.ToHashSet();
+        foreach (var key in removed)
+        {
+            _edgeMap.Delete(key);
+            _timingMap.Delete(key);
+        }
+
+        // Failures have keys of their own; one pass finds those of all the edges that go.
+        var failures = new List<EdgeFailureKey>();
+        for (_failures.Restart(); _failures.ReadNext();)
+        {
+            foreach (var key in _failures.Keys)
+            {
+                if (removed.Contains(key.Edge))
+                {
+                    failures.Add(key);
+                }
+            }
+        }
+
+        _failureMap.DeleteBatch(CollectionsMarshal.AsSpan(failures));
     }
 
     public IReadOnlyList<MapOccupancy> Maps() =>

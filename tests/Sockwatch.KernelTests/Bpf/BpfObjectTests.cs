@@ -236,7 +236,7 @@ public sealed class BpfObjectTests
     [Fact]
     public void Kernel_type_information_can_come_from_a_file()
     {
-        Assert.SkipUnless(Environment.IsPrivilegedProcess, "Loading BPF programs takes root.");
+        Agents.Requires.Bpf();
         Assert.SkipUnless(BpfHost.BtfAvailable, "This kernel has no type information to borrow.");
         using var maps = BpfObject.Open(TestPrograms.PathOf("maps"), "/sys/kernel/btf/vmlinux");
 

@@ -12,7 +12,7 @@ internal static class TestPrograms
 
     public static BpfObject Open(string name)
     {
-        Assert.SkipUnless(Environment.IsPrivilegedProcess, "Loading BPF programs takes root.");
+        Agents.Requires.Bpf();
         return BpfObject.Open(PathOf(name));
     }
 

@@ -94,7 +94,7 @@ public class StormTests(ITestOutputHelper output)
     public async Task Keeps_sums_true_past_the_limit_of_edges()
     {
         Requires.Bpf();
-        await using var agent = await RunningAgent.StartAsync("--flow-log", "none", "--config", Configuration("kernel: { maxEdges: 20 }"));
+        await using var agent = await RunningAgent.StartAsync("--flow-log", "none", "--config", Some.ConfigurationFile("kernel: { maxEdges: 20 }"));
 
         var (truth, _) = await LoadProgram.RunAsync("spawn", "--count", "10000", "--parallel", "4", "--distinct");
         using var __ = truth;
@@ -118,7 +118,7 @@ public class StormTests(ITestOutputHelper output)
     public async Task Counts_each_record_that_finds_no_room_in_the_ring()
     {
         Requires.Bpf();
-        await using var agent = await RunningAgent.StartAsync("--flow-log", "-", "--format", "json", "--config", Configuration("kernel: { ringBytes: 64KiB }"));
+        await using var agent = await RunningAgent.StartAsync("--flow-log", "-", "--format", "json", "--config", Some.ConfigurationFile("kernel: { ringBytes: 64KiB }"));
 
         var (truth, _) = await LoadProgram.RunAsync("burst", "--rate", "4000", "--seconds", "3");
         using var __ = truth;
@@ -133,13 +133,6 @@ public class StormTests(ITestOutputHelper output)
         Assert.Empty(edges.SelectMany(edge => edge.Differences(page)));
         Assert.True(lost > 0, "a ring of 64 KiB should have been too small");
         Assert.True(written + lost >= 4 * connections, $"{(4 * connections) - written - lost} records neither written nor counted");
-    }
-
-    private static string Configuration(string yaml)
-    {
-        var path = Path.Combine(Directory.CreateTempSubdirectory("sockwatch-test-").FullName, "sockwatch.yaml");
-        File.WriteAllText(path, yaml);
-        return path;
     }
 
     private static TimeSpan Cpu(RunningAgent agent)

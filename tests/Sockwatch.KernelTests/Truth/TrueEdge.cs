@@ -11,7 +11,7 @@ internal sealed record TrueEdge(
     IReadOnlyDictionary<(string Operation, string Error), long> Operations, IReadOnlySet<string> Unknown)
 {
     public static IReadOnlyList<TrueEdge> Of(JsonElement scenario) =>
-        [.. scenario.GetProperty("edges").EnumerateArray().Select(Parse)];
+        scenario.TryGetProperty("edges", out var edges) ? [.. edges.EnumerateArray().Select(Parse)] : [];
 
     /// <summary>Scenarios may get the same ephemeral port one after the other: to the page that is one edge.</summary>
     public static IReadOnlyList<TrueEdge> Merge(IEnumerable<TrueEdge> edges) =>

@@ -251,7 +251,7 @@ public sealed class TrafficTableTests
                 table.Complete();
                 foreach (var idle in table.IdleEdges())
                 {
-                    kernel.RemoveEdge(idle);
+                    kernel.RemoveEdges([idle]);
                     table.Forget(idle);
                 }
 
@@ -291,7 +291,7 @@ public sealed class TrafficTableTests
                 table.Complete();
                 foreach (var idle in table.IdleEdges())
                 {
-                    kernel.RemoveEdge(idle);
+                    kernel.RemoveEdges([idle]);
                     table.Forget(idle);
                 }
 

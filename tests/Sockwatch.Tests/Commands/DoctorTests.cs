@@ -59,6 +59,8 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Theory]
+    [InlineData("proc/self/status", "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t000000c000000000\n", "✗ CAP_NET_ADMIN     missing: no cgroup hook")]
+    [InlineData("proc/self/mountinfo", "30 24 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n", "✗ cgroups           v1 only: ")]
     [InlineData("proc/self/status", "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t0000000000000000\n", "✗ CAP_BPF           missing: no BPF program can be loaded\n    fix: run as root, or grant CAP_BPF")]
     [InlineData("proc/self/status", "Uid:\t0\t0\t0\t0\nCapEff:\t0000008000000000\n", "✗ CAP_PERFMON       missing: no tracing program can be loaded\n    fix: ")]
     [InlineData("sys/kernel/security/lockdown", "none integrity [confidentiality]\n", "✗ lockdown          confidentiality: BPF programs may not read kernel memory\n    fix: ")]
@@ -73,8 +75,6 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Theory]
-    [InlineData("proc/self/status", "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t000000c000000000\n", "! CAP_NET_ADMIN     missing: no cgroup hook")]
-    [InlineData("proc/self/mountinfo", "30 24 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n", "! cgroups           v1 only: ")]
     [InlineData("proc/sys/kernel/osrelease", "5.14.0-503.el9\n", "! kernel            5.14.0-503.el9 is older than 6.3; the hooks below decide")]
     [InlineData("proc/sys/kernel/unprivileged_bpf_disabled", "0\n", "! unprivileged BPF  open to every user")]
     public void What_only_costs_something_is_a_warning(string path, string content, string line)

@@ -9,6 +9,7 @@ using Sockwatch.Aggregation;
 using Sockwatch.Configuration;
 using Sockwatch.Diagnostics;
 using Sockwatch.Exporters;
+using Sockwatch.Exporters.Otlp;
 using Sockwatch.Kernel;
 using Sockwatch.Reader;
 using Xunit;
@@ -28,6 +29,7 @@ public class SettingCatalogueTests
         ("aggregation.", new AggregationOptions()),
         ("reader.", new ReaderOptions()),
         ("flowLog.", new FlowLogOptions()),
+        ("otlp.", new OtlpOptions()),
         ("log.", new LogOptions()),
         ("", new AgentOptions()),
         ("diagnostics.", new DiagnosticsOptions()),
@@ -102,7 +104,7 @@ public class SettingCatalogueTests
     {
         bool flag => flag ? "true" : "false",
         TimeSpan duration => duration.ToString("c", CultureInfo.InvariantCulture),
-        FlowLogFormat or ProgramStatsMode => value.ToString()!.ToLowerInvariant(),
+        FlowLogFormat or ProgramStatsMode or OtlpCompression or OtlpTemporality => value.ToString()!.ToLowerInvariant(),
         string text => text,
         IEnumerable list => string.Join(",", list.Cast<object>()),
         _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,

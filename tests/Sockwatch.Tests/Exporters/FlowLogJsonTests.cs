@@ -45,9 +45,9 @@ public class FlowLogJsonTests
     public void An_update_has_totals_and_what_came_since_the_last_one()
     {
         using var format = Format();
-        FlowLogSamples.Line(format, FlowLogSamples.Tcp(RecordKind.FlowUpdate, bytesSent: 100, bytesReceived: 10));
 
-        var line = FlowLogSamples.Line(format, FlowLogSamples.Tcp(RecordKind.FlowUpdate, bytesSent: 150, bytesReceived: 10));
+        var line = FlowLogSamples.Line(format, FlowLogSamples.Tcp(
+            RecordKind.FlowUpdate, bytesSent: 150, bytesReceived: 10, reportedBytesSent: 100, reportedBytesReceived: 10));
 
         using var json = JsonDocument.Parse(line);
         Assert.Equal(150, json.RootElement.GetProperty("flow.bytes.sent").GetInt32());

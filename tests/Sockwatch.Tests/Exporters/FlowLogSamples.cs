@@ -23,13 +23,17 @@ internal static class FlowLogSamples
         string local = "172.16.231.199",
         ulong startedAtNs = At - 1_200_000_000,
         ulong bytesSent = 1_234,
-        ulong bytesReceived = 34_000) => new()
+        ulong bytesReceived = 34_000,
+        ulong reportedBytesSent = 0,
+        ulong reportedBytesReceived = 0) => new()
         {
             AtNs = At,
             StartedAtNs = startedAtNs,
             SocketCookie = 72_398_988_640_259,
             BytesSent = bytesSent,
             BytesReceived = bytesReceived,
+            ReportedBytesSent = reportedBytesSent,
+            ReportedBytesReceived = reportedBytesReceived,
             Sends = 3,
             Receives = 7,
             ConnectDurationNs = role == NetworkRole.Client ? 12_300_000UL : 0,

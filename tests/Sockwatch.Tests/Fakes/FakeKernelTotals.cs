@@ -84,15 +84,17 @@ internal sealed class FakeKernelTotals : IKernelTotals
 
     public string? CgroupPath(ulong id) => Cgroups.GetValueOrDefault(id);
 
-    public void RemoveEdge(in EdgeKey key)
+    public void RemoveEdges(IReadOnlyCollection<EdgeKey> keys)
     {
-        Removed.Add(key);
-        Edges.Remove(key);
-        Timings.Remove(key);
-        var edge = key;
-        foreach (var failure in Failures.Keys.Where(failure => failure.Edge == edge).ToList())
+        foreach (var key in keys)
         {
-            Failures.Remove(failure);
+            Removed.Add(key);
+            Edges.Remove(key);
+            Timings.Remove(key);
+            foreach (var failure in Failures.Keys.Where(failure => failure.Edge == key).ToList())
+            {
+                Failures.Remove(failure);
+            }
         }
     }
 
