@@ -7,12 +7,12 @@ internal sealed record Ended(int ExitCode, string Output, string Errors, TimeSpa
 /// <summary>Runs a program to its end.</summary>
 internal static class Shell
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan DefaultLimit = TimeSpan.FromMinutes(3);
 
     public static Task<Ended> RunAsync(string program, params string[] arguments) => RunAsync(program, arguments, new Dictionary<string, string>());
 
     public static async Task<Ended> RunAsync(
-        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
+        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, TimeSpan? atMost = null)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -30,7 +30,8 @@ internal static class Shell
         process.StandardInput.Close();
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
-        using var limit = new CancellationTokenSource(Limit);
+        var allowed = atMost ?? DefaultLimit;
+        using var limit = new CancellationTokenSource(allowed);
         try
         {
             await process.WaitForExitAsync(limit.Token);
@@ -38,7 +39,7 @@ internal static class Shell
         catch (OperationCanceledException)
         {
             process.Kill();
-            throw new TimeoutException($"{program} {string.Join(' ', arguments)} did not end within {Limit}: {await errors}");
+            throw new TimeoutException($"{program} {string.Join(' ', arguments)} did not end within {allowed}: {await errors}");
         }
 
         return new Ended(process.ExitCode, await output, await errors, clock.Elapsed);

@@ -10,6 +10,8 @@ internal sealed class GuestRun
 {
     private static readonly string[] Families = ["4", "6", "mapped"];
 
+    private static readonly Dictionary<MatrixRow, Task<GuestRun>> s_runs = [];
+
     private readonly string _folder;
 
     private GuestRun(string folder, string? whyNone, TimeSpan took)
@@ -35,18 +37,31 @@ internal sealed class GuestRun
     /// <summary>What the load program had to say beside its truth, such as what it left out and why.</summary>
     public string Notes => string.Join('\n', Families.Select(family => Read($"truth-{family}.log")).Where(notes => notes.Length > 0));
 
+    /// <summary>One boot keeps one processor busy, so the next rows boot while this one's result is awaited.</summary>
     /// <exception cref="InvalidOperationException">The guest handed nothing back; the message says where it stopped.</exception>
-    public static async Task<GuestRun> StartAsync(string suite, string architecture, string backend)
+    public static async Task<GuestRun> OfAsync(MatrixRow row)
     {
-        var folder = Path.Combine(Repository.Root, "artifacts/vm", $"{suite}-{architecture}-{(backend.Length > 0 ? backend : "auto")}");
-        List<string> arguments = [suite, "matrix", folder];
-        if (backend.Length > 0)
+        var ahead = MatrixRow.All.SkipWhile(other => other != row).Take(Environment.ProcessorCount).ToList();
+        foreach (var next in ahead.Where(next => !s_runs.ContainsKey(next)))
         {
-            arguments.Add($"backend={backend}");
+            s_runs.Add(next, StartAsync(next));
+        }
+
+        return await s_runs[row];
+    }
+
+    private static async Task<GuestRun> StartAsync(MatrixRow row)
+    {
+        var folder = Path.Combine(Repository.Root, "artifacts/vm", $"{row.Suite}-{row.Architecture}-{row.Asked}");
+        List<string> arguments = [row.Suite, "matrix", folder];
+        if (row.Backend.Length > 0)
+        {
+            arguments.Add($"backend={row.Backend}");
         }
 
         var boot = await Shell.RunAsync(
-            Path.Combine(Repository.Root, "tests/vm/boot"), arguments, new Dictionary<string, string> { ["ARCH"] = architecture });
+            Path.Combine(Repository.Root, "tests/vm/boot"), arguments,
+            new Dictionary<string, string> { ["ARCH"] = row.Architecture, ["SECONDS_LIMIT"] = "300" }, TimeSpan.FromSeconds(330));
         return boot.ExitCode switch
         {
             0 => new GuestRun(folder, null, boot.Took),
