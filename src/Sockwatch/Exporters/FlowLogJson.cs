@@ -92,10 +92,11 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
         _json.WriteNumber(Names.Receives, record.Receives);
         if (record.Kind == RecordKind.FlowUpdate)
         {
-            _json.WriteNumber(Names.DeltaBytesSent, Growth(record.BytesSent, record.ReportedBytesSent));
-            _json.WriteNumber(Names.DeltaBytesReceived, Growth(record.BytesReceived, record.ReportedBytesReceived));
-            _json.WriteNumber(Names.DeltaSends, Growth(record.Sends, record.ReportedSends));
-            _json.WriteNumber(Names.DeltaReceives, Growth(record.Receives, record.ReportedReceives));
+            var delta = FlowCounts.NewIn(in record);
+            _json.WriteNumber(Names.DeltaBytesSent, delta.BytesSent);
+            _json.WriteNumber(Names.DeltaBytesReceived, delta.BytesReceived);
+            _json.WriteNumber(Names.DeltaSends, delta.Sends);
+            _json.WriteNumber(Names.DeltaReceives, delta.Receives);
         }
 
         if (record.Edge.Transport == TransportProtocol.Tcp)
@@ -108,9 +109,6 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
             _json.WriteNumber(Names.TcpRetransmits, record.Retransmits);
         }
     }
-
-    // Two flushes of one socket can race, so that a total comes out a little older than the last one.
-    private static ulong Growth(ulong now, ulong reported) => now > reported ? now - reported : 0;
 
     private void WriteOwner(in FlowRecord record)
     {

@@ -79,8 +79,7 @@ internal sealed class FlowAttributes(IFlowNaming naming, BootClock clock, FlowLo
         list.Add("flow.receives", (long)record.Receives);
         if (record.Kind == RecordKind.FlowUpdate)
         {
-            var delta = FlowCounts.Of(in record).Since(new FlowCounts(
-                record.ReportedBytesSent, record.ReportedBytesReceived, record.ReportedSends, record.ReportedReceives));
+            var delta = FlowCounts.NewIn(in record);
             list.Add("flow.delta.bytes.sent", (long)delta.BytesSent);
             list.Add("flow.delta.bytes.received", (long)delta.BytesReceived);
             list.Add("flow.delta.sends", (long)delta.Sends);
