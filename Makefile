@@ -11,7 +11,7 @@ SOURCES := $(shell find src -name '*.cs' -o -name '*.csproj') Directory.Build.pr
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 export DOTNET_NOLOGO := 1
 
-.PHONY: run test test-unit test-kernel test-kernels build bpf load bench demo docs clean build-packages test-packages vm-packages help
+.PHONY: run test test-unit test-kernel test-kernels build bpf load bench bench-instructions demo docs clean build-packages test-packages vm-packages help
 
 help:
 	@echo "make run          build, and run the agent on this machine with flows on the screen and metrics on 127.0.0.1:9807"
@@ -21,6 +21,7 @@ help:
 	@echo "make test-kernels the agent on Debian's 5.10, 6.1, 6.12 and newest kernels, in QEMU; see docs/kernels.md"
 	@echo "make build        $(AGENT), the agent as it ships, with its BPF objects beside it; ARCH=arm64 for that processor"
 	@echo "make bench        what the hooks cost, and how fast totals are read; see docs/performance.md"
+	@echo "make bench-instructions  the former in instructions, counted by the emulator on each kernel"
 	@echo "make demo         a busy guest in QEMU with the agent in it, for machines whose kernel refuses BPF"
 	@echo "make docs         rewrite the generated tables in docs/"
 
@@ -65,6 +66,9 @@ bench: build-packages $(BPF) load artifacts/bench/empty.bpf.o
 
 artifacts/bench/%.bpf.o: tests/Sockwatch.Benchmarks/programs/%.bpf.c
 	@$(MAKE) --no-print-directory -C bpf VPATH=../$(<D) OUT=../$(@D) ../$@
+
+bench-instructions: build-packages vm-packages build load
+	@tests/vm/instructions $(ARGS)
 
 demo: build-packages build load
 	@tools/install-packages vm
