@@ -49,8 +49,8 @@ $(AGENT): $(SOURCES) $(BPF)
 load: build-packages
 	@$(MAKE) --no-print-directory -C tests/load $(if $(CROSS),CC=aarch64-linux-gnu-gcc OUT=../../artifacts/load$(CROSS))
 
-test: build-packages test-packages vm-packages
-	@tests/run unit kernel kernels
+test: build-packages test-packages
+	@tests/run unit kernel
 
 test-unit:
 	@tests/run unit

@@ -18,6 +18,9 @@ internal sealed record EdgeAttributes(
     /// <summary>Takes the traffic of label sets beyond the budget, and of edges the kernel had no room for.</summary>
     public static readonly EdgeAttributes Overflow = new("", "", "", "", "", "", "", "", "_overflow", "", "", "");
 
+    /// <summary>The peer's address or its network, where the configuration asks for it.</summary>
+    public string PeerAddress { get; init; } = "";
+
     /// <summary>False while a name may still come: of the socket's owner, or of the peer on this machine.</summary>
     public bool IsComplete =>
         WorkloadKind.Length > 0 && !(NetworkRole == "client" && PeerClass is "loopback" or "node" && PeerKind.Length == 0);

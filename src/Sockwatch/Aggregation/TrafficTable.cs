@@ -23,6 +23,7 @@ internal sealed class TrafficTable : IEdgeSink
     private const int MaxRemovalsAtOnce = 10_000;
 
     private readonly IEdgeNaming _naming;
+    private readonly AttributeSelection _selection;
     private readonly TimeProvider _time;
     private readonly int _maxSeries;
     private readonly long _edgeTtl;
@@ -43,6 +44,7 @@ internal sealed class TrafficTable : IEdgeSink
     public TrafficTable(IEdgeNaming naming, IOptions<AggregationOptions> options, TimeProvider time)
     {
         _naming = naming;
+        _selection = new AttributeSelection(options.Value);
         _time = time;
         _maxSeries = options.Value.MaxSeries;
         _edgeTtl = Ticks(options.Value.EdgeTtl);
@@ -279,7 +281,7 @@ internal sealed class TrafficTable : IEdgeSink
 
         // A name that is late is asked for often at first, then as rarely as any other.
         edge.RenameAt = _now + (edge.IsNamed ? _renameInterval : Math.Min(_renameInterval, _now - edge.FirstSeenAt));
-        return attributes;
+        return _selection.Apply(key, attributes);
     }
 
     private Series SeriesOf(EdgeAttributes attributes)

@@ -1,4 +1,5 @@
 using System.Text;
+using Sockwatch.Aggregation;
 
 namespace Sockwatch.Configuration;
 
@@ -67,6 +68,12 @@ internal static class SettingCatalogue
             "How old the metrics may be, and how often the kernel's totals are read.", Switch: "--interval"),
         new("aggregation.maxSeries", ValueRule.Whole(1, 1_000_000), "10000",
             "Label sets at once. Past this, traffic is counted under peer_name=\"_overflow\"."),
+        new("aggregation.dropAttributes", ValueRule.OneOf([.. AttributeSelection.Droppable]), "",
+            "Attributes of the edge that are left empty. What differs in nothing else is counted together; sums stay the same.", SettingShape.List),
+        new("aggregation.peerAddressBits4", ValueRule.Whole(0, 32), "0",
+            "How much of an IPv4 peer's address becomes network_peer_address: 24 for its network, 32 for all of it, 0 for none."),
+        new("aggregation.peerAddressBits6", ValueRule.Whole(0, 128), "0",
+            "The same for IPv6, such as 64 or 128."),
         new("aggregation.edgeTtl", ValueRule.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromDays(7)), "10m",
             "How long a silent conversation keeps its place in the kernel."),
         new("aggregation.seriesTtl", ValueRule.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromDays(7)), "10m",

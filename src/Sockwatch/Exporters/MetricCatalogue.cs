@@ -21,6 +21,9 @@ internal static class MetricCatalogue
         "server.port", "network.transport", "network.type",
     ];
 
+    /// <summary>Of the edge as well, where the configuration asks for it.</summary>
+    public const string PeerAddress = "network.peer.address";
+
     public static readonly MetricDefinition SocketIo = Edge(
         "sockwatch.socket.io", "sockwatch_socket_io_bytes_total", MetricKind.Counter, "By",
         "Payload that applications sent and received through sockets", Direction);

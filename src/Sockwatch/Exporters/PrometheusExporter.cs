@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using Prometheus;
 using Sockwatch.Aggregation;
 using Sockwatch.Diagnostics;
@@ -15,10 +16,11 @@ internal sealed class PrometheusExporter : IDisposable
     private readonly PrometheusTraffic _traffic;
     private readonly PrometheusSelf _self;
 
-    public PrometheusExporter(BuildInfo build, ExportFailures failures)
+    public PrometheusExporter(BuildInfo build, ExportFailures failures, IOptions<AggregationOptions>? options = null)
     {
-        var families = new PrometheusFamilies(_registry);
-        _traffic = new PrometheusTraffic(families);
+        var withPeerAddress = options?.Value is { PeerAddressBits4: > 0 } or { PeerAddressBits6: > 0 };
+        var families = new PrometheusFamilies(_registry, withPeerAddress);
+        _traffic = new PrometheusTraffic(families, withPeerAddress);
         _self = new PrometheusSelf(families, build, failures);
     }
 

@@ -18,11 +18,13 @@ internal sealed class PrometheusTraffic
     private readonly Counter _resets;
     private readonly Counter _listenOverflows;
     private readonly Dictionary<long, SeriesChildren> _series = [];
+    private readonly bool _withPeerAddress;
     private readonly List<long> _gone = [];
     private long _publication;
 
-    public PrometheusTraffic(PrometheusFamilies families)
+    public PrometheusTraffic(PrometheusFamilies families, bool withPeerAddress)
     {
+        _withPeerAddress = withPeerAddress;
         _io = families.Counter(MetricCatalogue.SocketIo);
         _operations = families.Counter(MetricCatalogue.SocketOperations);
         _open = families.Gauge(MetricCatalogue.ConnectionsOpen);
@@ -79,7 +81,9 @@ internal sealed class PrometheusTraffic
     /// <summary>What one label set has on the page. A metric appears with its first value other than zero.</summary>
     private sealed class SeriesChildren(PrometheusTraffic families, EdgeAttributes attributes)
     {
-        private readonly string[] _labels = MetricCatalogue.EdgeLabels(attributes);
+        private readonly string[] _labels = families._withPeerAddress
+            ? [.. MetricCatalogue.EdgeLabels(attributes), attributes.PeerAddress]
+            : MetricCatalogue.EdgeLabels(attributes);
         private readonly Dictionary<(SocketOperation Operation, string Error), Counter.Child> _failures = [];
         private readonly Dictionary<string, HistogramFeed> _failedConnects = [];
         private readonly List<Action> _removals = [];

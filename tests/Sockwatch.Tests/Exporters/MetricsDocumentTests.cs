@@ -51,6 +51,10 @@ public sealed class MetricsDocumentTests
             many as its buckets and three more. `aggregation.maxSeries` limits the edges told apart. Past it, the smallest new ones
             are counted together under `peer_name="_overflow"`, the other edge labels empty, so every sum stays true.
 
+            With `aggregation.peerAddressBits4` or `…6`, each carries `network_peer_address` as well: the peer's address, or its network.
+            With `aggregation.dropAttributes`, the labels named stay empty, and what differs in nothing else is one series; sums stay the
+            same.
+
             Buckets in seconds:
 
 

@@ -121,7 +121,8 @@ internal sealed class FlowPusher : IDisposable
             }
 
             // Not all at once when many agents lost the same receiver.
-            var wait = (outcome.RetryAfter ?? pause) + TimeSpan.FromMilliseconds(Random.Shared.Next(100));
+            var asked = outcome.RetryAfter ?? pause;
+            var wait = (asked > ShortestPause ? asked : ShortestPause) + TimeSpan.FromMilliseconds(Random.Shared.Next(100));
             if (!outcome.IsRetryable || stopped.WaitOne(wait))
             {
                 Interlocked.Add(ref _undeliverable, batch.Length);

@@ -34,22 +34,15 @@ internal sealed partial class OtlpDelivery : IDisposable
     public HttpClient Client() => _client;
 
     /// <summary>Blocks for as long as the request takes, which is bounded.</summary>
-    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "An exporter that fails is counted and stops nobody else.")]
-    public OtlpOutcome Send<T>(BaseExporter<T> exporter, in Batch<T> batch)
+    /// <param name="mayRepeat">Whether it does no harm when the receiver gets the same request twice.</param>
+    public OtlpOutcome Send<T>(BaseExporter<T> exporter, in Batch<T> batch, bool mayRepeat)
         where T : class
     {
-        _wire.Last = null;
-        OtlpOutcome outcome;
-        try
+        var outcome = TrySend(exporter, batch);
+        if (mayRepeat && outcome.Reason == OtlpOutcome.ConnectionLost)
         {
-            var result = exporter.Export(batch);
-            outcome = _wire.Last ?? (result == ExportResult.Success
-                ? OtlpOutcome.Delivered
-                : new OtlpOutcome(OtlpOutcome.TooLarge, "the request would be larger than 64 MiB", false));
-        }
-        catch (Exception failure)
-        {
-            outcome = OtlpOutcome.Of(failure);
+            // Most often a connection that the receiver closed for being idle, just when it was taken up again.
+            outcome = TrySend(exporter, batch);
         }
 
         Tell(outcome);
@@ -57,6 +50,24 @@ internal sealed partial class OtlpDelivery : IDisposable
     }
 
     public void Dispose() => _client.Dispose();
+
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "An exporter that fails is counted and stops nobody else.")]
+    private OtlpOutcome TrySend<T>(BaseExporter<T> exporter, in Batch<T> batch)
+        where T : class
+    {
+        _wire.Last = null;
+        try
+        {
+            var result = exporter.Export(batch);
+            return _wire.Last ?? (result == ExportResult.Success
+                ? OtlpOutcome.Delivered
+                : new OtlpOutcome(OtlpOutcome.TooLarge, "the request would be larger than 64 MiB", false));
+        }
+        catch (Exception failure)
+        {
+            return OtlpOutcome.Of(failure);
+        }
+    }
 
     public static string NameOf(OtlpSignal signal) => signal switch
     {

@@ -91,7 +91,7 @@ internal sealed class OtlpLogs : IDisposable
                 return ExportResult.Success;
             }
 
-            Outcome = delivery.Send(exporter, batch);
+            Outcome = delivery.Send(exporter, batch, mayRepeat: false);
             return Outcome.IsDelivered ? ExportResult.Success : ExportResult.Failure;
         }
     }

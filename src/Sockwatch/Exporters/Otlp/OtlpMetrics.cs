@@ -58,10 +58,10 @@ internal sealed partial class OtlpMetrics : IHostedService, IDisposable
         _exporter = new OtlpMetricExporter(OtlpSettings.Of(OtlpSignal.Metrics, options.Value, configuration).ToLibrary(_delivery.Client));
         var resource = OtlpSettings.Resource(options.Value, build, Environment.GetEnvironmentVariable);
         _self = new OtlpSelf(_meter, failures, build);
-        _reader = new BaseExportingMetricReader(new OtlpMetricSender(_exporter, _delivery)) { TemporalityPreference = Preference(options.Value.Temporality) };
+        _reader = new BaseExportingMetricReader(new OtlpMetricSender(_exporter, _delivery, options.Value.Temporality)) { TemporalityPreference = Preference(options.Value.Temporality) };
         _resource = Sdk.CreateMeterProviderBuilder().SetResourceBuilder(resource).AddReader(new BaseExportingMetricReader(_exporter)).Build();
         _provider = Provider(resource, _meter, _reader, _ => SelfStreams);
-        _traffic = new OtlpTraffic(resource, () => new OtlpMetricSender(_exporter, _delivery), options.Value.Temporality);
+        _traffic = new OtlpTraffic(resource, () => new OtlpMetricSender(_exporter, _delivery, options.Value.Temporality), options.Value.Temporality);
     }
 
     public Task StartAsync(CancellationToken cancellationToken)

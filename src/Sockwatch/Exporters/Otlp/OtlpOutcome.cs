@@ -38,6 +38,15 @@ internal sealed record OtlpOutcome(string Reason, string Detail, bool IsRetryabl
 
     public static OtlpOutcome Of(Exception failure)
     {
+        // HTTP/2 calls an end of the connection a violation of the protocol, with the true cause inside.
+        for (var cause = failure; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is HttpIOException { HttpRequestError: HttpRequestError.ResponseEnded })
+            {
+                return new(ConnectionLost, "the connection broke", true);
+            }
+        }
+
         for (var cause = failure; cause is not null; cause = cause.InnerException)
         {
             switch (cause)

@@ -18,8 +18,11 @@ internal sealed class OtlpSeriesGroup : IDisposable
     public const int MaxSeries = 512;
 
     // Streams per series that the library has places for. A series has as many failures as it has kinds of errors.
-    private const int OperationStreams = 12;
-    private const int ConnectStreams = 6;
+    // The library makes room for all of them at once, so this is what a group costs.
+    private const int OperationStreams = 8;
+    private const int ConnectStreams = 3;
+    private const int DirectionStreams = 2;
+    private const int Reserved = 8;
 
     private readonly Meter _meter = new(OtlpMetrics.Scope, Diagnostics.BuildInfo.Current.Version);
     private readonly OtlpMetricSender _sender;
@@ -95,10 +98,11 @@ internal sealed class OtlpSeriesGroup : IDisposable
         _provider.Dispose();
     }
 
-    private static int Places(string instrument) => MaxSeries * (
+    private static int Places(string instrument) => Reserved + (MaxSeries * (
         instrument == MetricCatalogue.SocketOperations.Name ? OperationStreams
         : instrument == MetricCatalogue.ConnectDuration.Name ? ConnectStreams
-        : 2);
+        : instrument == MetricCatalogue.SocketIo.Name || instrument == MetricCatalogue.TcpResets.Name ? DirectionStreams
+        : 1));
 
     private void Observe(MetricDefinition metric, Func<IEnumerable<Measurement<long>>> values)
     {

@@ -50,7 +50,7 @@ internal sealed class OtlpSpans : IDisposable
             spans[i] = SpanOf(in records.Span[i]);
         }
 
-        return _delivery.Send(_exporter, new Batch<Activity>(spans, spans.Length));
+        return _delivery.Send(_exporter, new Batch<Activity>(spans, spans.Length), mayRepeat: false);
     }
 
     public void Dispose()

@@ -5,7 +5,7 @@ namespace Sockwatch.Exporters.Otlp;
 /// <summary>Attributes of an edge for the library. What is absent is left out, which Prometheus reads as the empty label.</summary>
 internal sealed class OtlpTags
 {
-    private readonly KeyValuePair<string, object?>[] _scratch = new KeyValuePair<string, object?>[MetricCatalogue.EdgeAttributeNames.Length + 2];
+    private readonly KeyValuePair<string, object?>[] _scratch = new KeyValuePair<string, object?>[MetricCatalogue.EdgeAttributeNames.Length + 3];
 
     /// <summary>Valid until the next call; the library copies it.</summary>
     public ReadOnlySpan<KeyValuePair<string, object?>> Fill(
@@ -18,6 +18,7 @@ internal sealed class OtlpTags
             Add(names[i], MetricCatalogue.EdgeLabel(edge, i));
         }
 
+        Add(MetricCatalogue.PeerAddress, edge.PeerAddress);
         Add(name, value);
         Add(name2, value2);
         return _scratch.AsSpan(0, count);

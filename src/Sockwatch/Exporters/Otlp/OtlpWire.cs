@@ -50,7 +50,8 @@ internal sealed class OtlpWire(HttpMessageHandler network, OtlpSettings settings
         }
         catch (Exception failure)
         {
-            Last = OtlpOutcome.Of(failure);
+            // Whatever it looks like from here: a request that is called off breaks in many ways.
+            Last = limit.IsCancellationRequested ? OtlpOutcome.Of(new TimeoutException()) : OtlpOutcome.Of(failure);
             if (failure is OperationCanceledException)
             {
                 throw new HttpRequestException("no answer in time", failure);
