@@ -2,27 +2,34 @@
 # ARCH=arm64 builds for that processor on another one, into folders of its own.
 ARCH ?= $(shell uname -m)
 RID := $(if $(filter aarch64 arm64,$(ARCH)),linux-arm64,linux-x64)
+VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
+PROCESSOR := $(if $(filter linux-arm64,$(RID)),arm64,amd64)
 CROSS := $(if $(filter linux-arm64,$(RID)),$(if $(filter aarch64,$(shell uname -m)),,-arm64))
 AGENT := artifacts/agent$(CROSS)/sockwatch
 BPF := artifacts/bpf$(CROSS)/sockwatch.bpf.o
-CROSS_CLANG := $(if $(CROSS),$(shell command -v clang-19 clang-18 clang-17 clang-16 clang 2>/dev/null | head -n 1))
+CROSS_CLANG := $(if $(CROSS),$(shell for name in clang-19 clang-18 clang-17 clang-16 clang; do command -v $$name && break; done))
 PUBLISH := $(if $(CROSS),-p:CppCompilerAndLinker=$(CROSS_CLANG) -p:ObjCopyName=aarch64-linux-gnu-objcopy)
 SOURCES := $(shell find src -name '*.cs' -o -name '*.csproj') Directory.Build.props Directory.Packages.props global.json
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 export DOTNET_NOLOGO := 1
 
-.PHONY: run test test-unit test-kernel test-kernels build bpf load bench bench-instructions demo docs clean build-packages test-packages vm-packages help
+.PHONY: image rootfs chart deb tarball run test test-unit test-kernel test-page test-deploy test-kernels build bpf load bench bench-instructions demo docs clean build-packages test-packages vm-packages help
 
 help:
 	@echo "make run          build, and run the agent on this machine with flows on the screen and metrics on 127.0.0.1:9807"
 	@echo "make test         everything: unit tests, kernel tests, real programs (root)"
 	@echo "make test-unit    the part that needs no root, no BPF and no network"
 	@echo "make test-kernel  the part that loads the programs and opens real sockets"
+	@echo "make test-page    the page at / in a headless Chromium, its accessibility included"
+	@echo "make test-deploy  chart, dashboards, alerts, image and packages"
 	@echo "make test-kernels the agent on Debian's 5.10, 6.1, 6.12 and newest kernels, in QEMU; see docs/kernels.md"
 	@echo "make build        $(AGENT), the agent as it ships, with its BPF objects beside it; ARCH=arm64 for that processor"
 	@echo "make bench        what the hooks cost, and how fast totals are read; see docs/performance.md"
 	@echo "make bench-instructions  the former in instructions, counted by the emulator on each kernel"
 	@echo "make demo         a busy guest in QEMU with the agent in it, for machines whose kernel refuses BPF"
+	@echo "make image        the agent as a container image, with docker, podman or buildah; make rootfs for its files alone"
+	@echo "make chart        the Helm chart, packed"
+	@echo "make deb          a Debian package; make tarball for other distributions; ARCH=arm64 for that processor"
 	@echo "make docs         rewrite the generated tables in docs/"
 
 run: build-packages build
@@ -49,14 +56,20 @@ $(AGENT): $(SOURCES) $(BPF)
 load: build-packages
 	@$(MAKE) --no-print-directory -C tests/load $(if $(CROSS),CC=aarch64-linux-gnu-gcc OUT=../../artifacts/load$(CROSS))
 
-test: build-packages test-packages
-	@tests/run unit kernel
+test: build-packages test-packages vm-packages
+	@tests/run unit kernel page deploy kernels
 
 test-unit:
 	@tests/run unit
 
 test-kernel: build-packages test-packages
 	@tests/run kernel
+
+test-page: build-packages test-packages
+	@tests/run page
+
+test-deploy: build-packages test-packages
+	@tests/run deploy
 
 test-kernels: build-packages vm-packages
 	@tests/run kernels
@@ -74,6 +87,26 @@ demo: build-packages build load
 	@tools/install-packages vm
 	@tools/demo
 
+# What is shipped: an image, its root file system by itself, the chart, packages.
+image:
+	@tools/build-image
+
+rootfs: artifacts/image/$(PROCESSOR)
+
+artifacts/image/%: $(AGENT) tools/image-root
+	@[ ! -d $@ ] || { chmod -R u+w $@; rm -rf $@; }
+	@mkdir -p $(@D)
+	@tools/image-root $(<D) $@
+
+chart:
+	@mkdir -p artifacts
+	@tar --sort=name --owner=0 --group=0 --numeric-owner --exclude='examples/*/rendered.yaml' --exclude=.helmignore \
+		-C deploy/helm -czf artifacts/sockwatch-$(VERSION).tgz sockwatch
+	@echo artifacts/sockwatch-$(VERSION).tgz
+
+deb tarball: $(AGENT)
+	@tools/package $@ $(<D) $(PROCESSOR)
+
 docs:
 	@UPDATE_DOCS=1 tests/run unit
 
@@ -84,8 +117,10 @@ build-packages:
 	@tools/install-packages build
 	@$(if $(CROSS),tools/install-packages arm64)
 
+# What reads OTLP and is not ours; without it, what needs it is skipped with the reason.
 test-packages:
 	@tools/install-packages test
+	@tests/receivers/fetch || true
 
 # Without them, what needs QEMU is skipped with that reason.
 vm-packages:

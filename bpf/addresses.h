@@ -6,6 +6,7 @@
 #include <linux/types.h>
 #include <bpf/bpf_endian.h>
 #include "kernel_types.h"
+#include "reading.h"
 
 #define WORD(address, i) (((__u32 *)(address))[i])
 
@@ -55,28 +56,33 @@ static __always_inline int is_loopback_or_unspecified(const __u8 *address)
 /* The remote end as the socket has it; false for an unconnected one. */
 static __always_inline int remote_of(const struct sock *sk, __u8 *address, __u16 *port)
 {
-	const struct sock_common *common = &sk->__sk_common;
+	*port = bpf_ntohs(FIELD(sk, __sk_common.skc_dport));
+	if (FIELD(sk, __sk_common.skc_family) == AF_INET) {
+		set_ipv4(address, FIELD(sk, __sk_common.skc_daddr));
+	} else if (state_in_hash) {
+		bpf_core_read(address, 16, &sk->__sk_common.skc_v6_daddr);
+	} else {
+		const struct in6_addr *from = &sk->__sk_common.skc_v6_daddr;
 
-	*port = bpf_ntohs(common->skc_dport);
-	if (common->skc_family == AF_INET)
-		set_ipv4(address, common->skc_daddr);
-	else
-		set_ipv6(address, common->skc_v6_daddr.in6_u.u6_addr32[0], common->skc_v6_daddr.in6_u.u6_addr32[1],
-			 common->skc_v6_daddr.in6_u.u6_addr32[2], common->skc_v6_daddr.in6_u.u6_addr32[3]);
+		set_ipv6(address, from->in6_u.u6_addr32[0], from->in6_u.u6_addr32[1], from->in6_u.u6_addr32[2],
+			 from->in6_u.u6_addr32[3]);
+	}
 	return *port != 0;
 }
 
 static __always_inline void local_of(const struct sock *sk, __u8 *address, __u16 *port)
 {
-	const struct sock_common *common = &sk->__sk_common;
+	*port = FIELD(sk, __sk_common.skc_num);
+	if (FIELD(sk, __sk_common.skc_family) == AF_INET) {
+		set_ipv4(address, FIELD(sk, __sk_common.skc_rcv_saddr));
+	} else if (state_in_hash) {
+		bpf_core_read(address, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+	} else {
+		const struct in6_addr *from = &sk->__sk_common.skc_v6_rcv_saddr;
 
-	*port = common->skc_num;
-	if (common->skc_family == AF_INET)
-		set_ipv4(address, common->skc_rcv_saddr);
-	else
-		set_ipv6(address, common->skc_v6_rcv_saddr.in6_u.u6_addr32[0],
-			 common->skc_v6_rcv_saddr.in6_u.u6_addr32[1], common->skc_v6_rcv_saddr.in6_u.u6_addr32[2],
-			 common->skc_v6_rcv_saddr.in6_u.u6_addr32[3]);
+		set_ipv6(address, from->in6_u.u6_addr32[0], from->in6_u.u6_addr32[1], from->in6_u.u6_addr32[2],
+			 from->in6_u.u6_addr32[3]);
+	}
 }
 
 #endif

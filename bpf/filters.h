@@ -6,8 +6,10 @@
 #include "maps.h"
 #include "addresses.h"
 
-const volatile __u8 ignore_loopback = 0;
-const volatile __u8 ignore_ipv6 = 0;
+/* The agent may change these while the programs run. */
+volatile __u8 ignore_loopback = 0;
+volatile __u8 ignore_ipv6 = 0;
+
 const volatile __u8 have_excluded_ports = 0;
 const volatile __u8 have_excluded_networks = 0;
 

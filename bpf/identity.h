@@ -6,13 +6,14 @@
 #ifndef SOCKWATCH_IDENTITY_H
 #define SOCKWATCH_IDENTITY_H
 
-#include "kernel_types.h"
-#include "maps.h"
+#include "edge_process.h"
 #include "losses.h"
-#include <bpf/bpf_core_read.h>
+#include "reading.h"
 
 #define MAX_PATH_COMPONENTS 48
 #define CGROUP_V1 (1ULL << 63)	/* ids of the version 1 hierarchies may equal those of version 2 */
+
+#define TASK_FIELD(object, field) (untyped_task ? BPF_CORE_READ(object, field) : (object)->field)
 
 struct owner {
 	__u64 executable_id;
@@ -23,13 +24,23 @@ struct owner {
 	__u32 uid;
 };
 
+static __always_inline __u64 claim_of(const struct path_builder *path)
+{
+	return address_of(path);
+}
+
+static __always_inline int begin_building(struct path_builder *path)
+{
+	return plain_atomics ? begin_alone(claim_of(path)) : !__sync_lock_test_and_set(&path->busy, 1);
+}
+
 static __always_inline struct path_builder *begin_path(void)
 {
 	for (__u32 i = 0; i < PATH_BUILDERS; i++) {
 		__u32 index = i;
 		struct path_builder *path = bpf_map_lookup_elem(&path_builders, &index);
 
-		if (path && !__sync_lock_test_and_set(&path->busy, 1)) {
+		if (path && begin_building(path)) {
 			path->start = PATH_LENGTH - 1;
 			path->text[PATH_LENGTH - 1] = 0;
 			return path;
@@ -40,7 +51,10 @@ static __always_inline struct path_builder *begin_path(void)
 
 static __always_inline void end_path(struct path_builder *path)
 {
-	__sync_lock_test_and_set(&path->busy, 0);
+	if (plain_atomics)
+		end_alone(claim_of(path));
+	else
+		__sync_lock_test_and_set(&path->busy, 0);
 }
 
 /* Puts /name, or name alone, before what is there. False when there is no more room: the path keeps its end. */
@@ -64,7 +78,7 @@ static __always_inline int prepend(struct path_builder *path, const void *name, 
 	return 1;
 }
 
-/* FNV-1a. Keeps the top bit free for CGROUP_V1, and 0 for "unknown". */
+/* FNV-1a. Keeps 0 for "unknown", and what edges by process put beside it free. */
 static __always_inline __u64 hash_path(struct path_builder *path)
 {
 	__u64 hash = 0xcbf29ce484222325ULL;
@@ -76,7 +90,9 @@ static __always_inline __u64 hash_path(struct path_builder *path)
 		hash ^= (__u8)path->text[index];
 		hash *= 0x100000001b3ULL;
 	}
-	return (hash & ~CGROUP_V1) ?: 1;
+	if (edges_by_process)
+		hash &= ~PROCESS_MASK;
+	return (hash & ~HAS_PROCESS) ?: 1ULL << PROCESS_BITS;
 }
 
 static __always_inline void build_executable_path(struct path_builder *path, struct file *file)
@@ -177,75 +193,140 @@ static __noinline int remember_cgroup(struct kernfs_node *node, __u64 id)
 	return 0;
 }
 
+/* The cgroup of a controller that some cgroup of version 1 may have; 0 where the kernel is built without it. */
+#define CONTROLLERS_CGROUP(sets, name)									\
+	(bpf_core_enum_value_exists(enum cgroup_subsys_id, name)					\
+		 ? cgroup_below_root((void *)(sets) + bpf_core_field_offset(struct css_set, subsys) +	\
+				     8 * bpf_core_enum_value(enum cgroup_subsys_id, name))		\
+		 : 0)
+
+static __always_inline struct cgroup *cgroup_below_root(const void *slot)
+{
+	struct cgroup_subsys_state *state = 0;
+	struct cgroup *cgroup;
+
+	bpf_probe_read_kernel(&state, sizeof(state), slot);
+	cgroup = BPF_CORE_READ(state, cgroup);
+	return BPF_CORE_READ(cgroup, level) ? cgroup : 0;
+}
+
 /*
  * The version 2 cgroup; on a host where version 1 does the work and every task sits in the version 2 root, the one
- * that the container runtime made for memory or pids.
+ * that the container runtime made for memory or, where version 1 has no memory any more, for pids.
  */
 static __always_inline struct kernfs_node *cgroup_node_of(struct task_struct *task, __u64 *id)
 {
-	struct css_set *sets = task->cgroups;
-	struct cgroup *cgroup = sets->dfl_cgrp;
-	struct kernfs_node *node = cgroup->kn;
-	struct cgroup_subsys_state *state = 0;
-	const void *slot;
+	struct css_set *sets = TASK_FIELD(task, cgroups);
+	struct cgroup *cgroup = TASK_FIELD(sets, dfl_cgrp);
+	struct kernfs_node *node = TASK_FIELD(cgroup, kn);
 
-	*id = node->id;
-	if (cgroup->level)
+	*id = TASK_FIELD(node, id);
+	if (TASK_FIELD(cgroup, level))
 		return node;
-	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
-		slot = (void *)sets + bpf_core_field_offset(struct css_set, subsys) +
-		       8 * bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
-	else if (bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
-		slot = (void *)sets + bpf_core_field_offset(struct css_set, subsys) +
-		       8 * bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
-	else
-		return node;
-	bpf_probe_read_kernel(&state, sizeof(state), slot);
-	cgroup = BPF_CORE_READ(state, cgroup);
-	if (!BPF_CORE_READ(cgroup, level))
+	cgroup = CONTROLLERS_CGROUP(sets, memory_cgrp_id);
+	if (!cgroup)
+		cgroup = CONTROLLERS_CGROUP(sets, pids_cgrp_id);
+	if (!cgroup)
 		return node;
 	node = BPF_CORE_READ(cgroup, kn);
 	*id = BPF_CORE_READ(node, id) | CGROUP_V1;
 	return node;
 }
 
-static __always_inline int identify(struct task_struct *task, struct owner *owner)
+/* All that costs little to ask. */
+static __always_inline void introduce(struct task_struct *task, struct owner *owner)
 {
-	struct task_struct *leader = task->group_leader;
-	struct process_identity fresh = {};
-	struct process_identity *known;
-	struct kernfs_node *node;
-	__u32 pid = task->tgid;
-	__u64 cgroup_id;
+	struct task_struct *leader = TASK_FIELD(task, group_leader);
+	struct task_struct *parent = TASK_FIELD(leader, real_parent);
+	const struct cred *cred = TASK_FIELD(task, cred);
 
-	node = cgroup_node_of(task, &cgroup_id);
-	fresh.started_at_ns = leader->start_boottime;
-	owner->pid = pid;
-	owner->uid = task->cred->uid.val;
-	owner->cgroup_id = cgroup_id;
-	owner->process_started_at_ns = fresh.started_at_ns;
+	cgroup_node_of(task, &owner->cgroup_id);
+	owner->pid = TASK_FIELD(task, tgid);
+	owner->uid = TASK_FIELD(cred, uid.val);
+	owner->process_started_at_ns = TASK_FIELD(leader, start_boottime);
+	owner->parent_pid = TASK_FIELD(parent, tgid);
+}
 
-	known = bpf_map_lookup_elem(&processes, &pid);
-	if (known && known->started_at_ns == fresh.started_at_ns && known->cgroup_id == cgroup_id) {
-		owner->executable_id = known->executable_id;
-		owner->parent_pid = known->parent_pid;
+static __always_inline int recall(struct owner *owner)
+{
+	struct process_identity *known = bpf_map_lookup_elem(&processes, &owner->pid);
+
+	if (!known || known->started_at_ns != owner->process_started_at_ns || known->cgroup_id != owner->cgroup_id)
 		return 0;
+	owner->executable_id = known->executable_id;
+	owner->parent_pid = known->parent_pid;
+	return 1;
+}
+
+static __noinline int remember_ancestors(struct task_struct *task)
+{
+	struct process_ancestors ancestors = {};
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	__u32 pid = BPF_CORE_READ(leader, tgid);
+
+	ancestors.started_at_ns = BPF_CORE_READ(leader, start_boottime);
+	for (int i = 0; i < ANCESTORS; i++) {
+		leader = BPF_CORE_READ(leader, real_parent, group_leader);
+		ancestors.pids[i] = BPF_CORE_READ(leader, tgid);
+		if (ancestors.pids[i] <= 1)
+			break;
 	}
-	fresh.executable_id = executable_of(task);
-	fresh.cgroup_id = cgroup_id;
-	fresh.parent_pid = leader->real_parent->tgid;
-	remember_cgroup(node, cgroup_id);
-	owner->executable_id = fresh.executable_id;
-	owner->parent_pid = fresh.parent_pid;
-	if (bpf_map_update_elem(&processes, &pid, &fresh, BPF_ANY))
-		count_loss(LOST_PROCESSES_FULL);
+	bpf_map_update_elem(&process_ancestors, &pid, &ancestors, BPF_ANY);
 	return 0;
 }
 
-/* Functions that are not static are verified once, by themselves, and not again for each of their callers. */
-__noinline int identify_current(struct owner *owner)
+/* Names the executable and the cgroup, and remembers the process. */
+static __always_inline __u64 describe(struct task_struct *task)
 {
-	return owner ? identify(bpf_get_current_task_btf(), owner) : 0;
+	struct task_struct *leader = TASK_FIELD(task, group_leader);
+	struct task_struct *parent = TASK_FIELD(leader, real_parent);
+	struct process_identity fresh = {};
+	struct kernfs_node *node;
+	__u32 pid;
+
+	node = cgroup_node_of(task, &fresh.cgroup_id);
+	remember_cgroup(node, fresh.cgroup_id);
+	pid = TASK_FIELD(task, tgid);
+	fresh.executable_id = with_process(executable_of(task), pid);
+	fresh.started_at_ns = TASK_FIELD(leader, start_boottime);
+	fresh.parent_pid = TASK_FIELD(parent, tgid);
+	if (bpf_map_update_elem(&processes, &pid, &fresh, BPF_ANY))
+		count_loss(LOST_PROCESSES_FULL);
+	return fresh.executable_id;
+}
+
+static __always_inline struct task_struct *current_task(void)
+{
+	return untyped_task ? (void *)bpf_get_current_task() : bpf_get_current_task_btf();
+}
+
+/*
+ * Walking paths is most of what the verifier has to look at. Functions that are not static it verifies once, by themselves,
+ * and not again for each of their callers; before 5.12 they are handed nothing but numbers.
+ */
+__noinline __u64 describe_current(void)
+{
+	return describe(current_task());
+}
+
+static __noinline int identify_current(struct owner *owner)
+{
+	introduce(current_task(), owner);
+	if (!recall(owner)) {
+		owner->executable_id = describe_current();
+		/* Not below the former: this is where the stack is deepest, and 512 bytes are all there is of it. */
+		remember_ancestors(current_task());
+	}
+	return 0;
+}
+
+static __always_inline void identify(struct task_struct *task, struct owner *owner)
+{
+	introduce(task, owner);
+	if (!recall(owner)) {
+		owner->executable_id = describe(task);
+		remember_ancestors(task);
+	}
 }
 
 static __always_inline void forget_process(__u32 pid)

@@ -22,4 +22,21 @@ static __always_inline void count_observed(int direction, __u64 bytes)
 		__sync_fetch_and_add(&here->bytes[direction], bytes);
 }
 
+static __always_inline void count_attribution(__u32 attribution)
+{
+	__u64 *flows = bpf_map_lookup_elem(&attributions, &attribution);
+
+	if (flows)
+		__sync_fetch_and_add(flows, 1);
+}
+
+/* What becomes of an event that a program was turned away from: enum turned_away. */
+static __always_inline void count_turned_away(__u32 what)
+{
+	__u64 *events = bpf_map_lookup_elem(&turned_away, &what);
+
+	if (events)
+		__sync_fetch_and_add(events, 1);
+}
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
-/* Every map. The agent may shrink or grow max_entries before it loads the programs (Kernel/KernelOptions.cs). */
+/* Every map but those of lists (verdicts.h) and of shares (limits.h). The agent may shrink or grow max_entries before it loads the programs (Kernel/KernelOptions.cs). */
 #ifndef SOCKWATCH_MAPS_H
 #define SOCKWATCH_MAPS_H
 
@@ -15,6 +15,33 @@ struct {
 	__type(key, int);
 	__type(value, struct socket_state);
 } socket_states SEC(".maps");
+
+/* The same where state_in_hash: keyed by the socket's address; an entry goes when its socket is destroyed or, UDP, released. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, __u64);
+	__type(value, struct socket_state);
+} socket_hash SEC(".maps");
+
+/* What is being changed at this moment, for kernels without the atomic operations for it: a few entries at any time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u8);
+} claims SEC(".maps");
+
+/* What a call was given, from its kprobe to its kretprobe. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct call_key);
+	__type(value, struct call);
+} calls SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -69,6 +96,19 @@ struct {
 	__uint(max_entries, 8 * 1024 * 1024);
 } flow_records SEC(".maps");
 
+/* How many flows began, by enum flow_attribution. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, ATTRIBUTIONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} attributions SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1024 * 1024);
+} dns_messages SEC(".maps");
+
 /* Keyed by tgid; an entry goes when its process executes something else or exits. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -77,6 +117,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct process_identity);
 } processes SEC(".maps");
+
+/* For traces of a process and its children, which may be gone when their records are read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct process_ancestors);
+} process_ancestors SEC(".maps");
 
 /* Keyed by a hash of the path, so that the name outlives every process that had it. */
 struct {
@@ -128,7 +176,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 16384);
 	__type(key, struct listening_port);
-	__type(value, __u32); /* how many listen: SO_REUSEPORT */
+	__type(value, struct listeners);
 } listening_ports SEC(".maps");
 
 struct {
@@ -145,6 +193,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } excluded_ports SEC(".maps");
+
+/* What a program was turned away from, by enum turned_away: whether its deputy was as well, or did the work. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TURNED_AWAY);
+	__type(key, __u32);
+	__type(value, __u64);
+} turned_away SEC(".maps");
 
 /* Room to build a path in. More than one a CPU: a program may be preempted or interrupted while it builds. */
 struct {

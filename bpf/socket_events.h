@@ -11,6 +11,8 @@
 #define SOCKWATCH_SOCKET_EVENTS_H
 
 #define LATENCY_BUCKETS 17	/* 16 upper bounds and +Inf */
+#define DNS_LONGEST 1472		/* what an Ethernet frame carries; longer messages are cut */
+#define ANCESTORS 14		/* of a process, that are remembered */
 #define PATH_LENGTH 512		/* longer paths keep their end, where the base name is */
 
 enum network_role {
@@ -39,6 +41,7 @@ enum flow_attribution {
 	ATTRIBUTION_EXACT = 1,		/* the owner was the running task when the socket connected, accepted or first spoke */
 	ATTRIBUTION_CGROUP = 2,		/* only the listener is known: nobody has used the accepted socket yet */
 	ATTRIBUTION_ADOPTED = 3,	/* the socket was there before the hooks */
+	ATTRIBUTIONS = 4,
 };
 
 /*
@@ -47,13 +50,22 @@ enum flow_attribution {
  */
 struct edge_key {
 	__u64 cgroup_id;		/* of cgroup_paths; 0 unknown */
-	__u64 executable_id;		/* of executable_paths; 0 unknown */
+	__u64 executable_id;		/* of executable_paths, perhaps with a pid in it (edge_process.h); 0 unknown */
 	__u8 peer_address[16];		/* all zero when unknown */
 	__u16 server_port;		/* the serving side's; 0 unknown */
 	__u8 role;			/* enum network_role */
 	__u8 transport;			/* IPPROTO_TCP or IPPROTO_UDP */
 	__u8 network_type;		/* 4 or 6, by the addresses in use */
-	__u8 padding[3];
+	__u8 folded;			/* enum folding; in a socket's own edge only: no key of a map has it */
+	__u8 padding[2];
+};
+
+/* In whose overflow an edge is counted that goes over a share: an edge of that owner without any of the rest. */
+enum folding {
+	FOLDED_NOT = 0,
+	FOLDED_PROCESS = 1,
+	FOLDED_CONTAINER = 2,
+	FOLDED_ALL = 3,			/* everybody's: the overflow edge */
 };
 
 /* Only ever added to. */
@@ -111,10 +123,16 @@ struct path_text {
 /* A live process that has used a socket, by tgid. */
 struct process_identity {
 	__u64 started_at_ns;
-	__u64 executable_id;
+	__u64 executable_id;		/* as edges have it */
 	__u64 cgroup_id;
 	__u32 parent_pid;
 	__u32 padding;
+};
+
+/* Of a process that has used a socket, by tgid: kept when it has gone, for as long as there is room. */
+struct process_ancestors {
+	__u64 started_at_ns;
+	__u32 pids[ANCESTORS];		/* the parent first; 0 no more */
 };
 
 struct udp_flow_key {
@@ -138,7 +156,7 @@ struct udp_flow {
 	__u32 uid;
 	__u32 parent_pid;
 	__u16 local_port;
-	__u8 ignored;
+	__u8 ignored;			/* 1: a filter says so; 2: counted, but a limit leaves no room for records */
 	__u8 attribution;
 	__u8 local_address[16];
 };
@@ -149,6 +167,8 @@ enum record_kind {
 	RECORD_FLOW_END = 3,
 	RECORD_FLOW_FAILED = 4,
 	RECORD_PEER_CHANGED = 5,	/* UDP, while tracing: the peer is not the socket's last one */
+	RECORD_FLOW_DETECT = 6,		/* the peer is on a list */
+	RECORD_PAYLOAD = 7,		/* a struct payload_record: what was sent or received, while that is captured */
 };
 
 enum flow_end_reason {
@@ -191,8 +211,28 @@ struct flow_record {
 	__u8 end_reason;		/* enum flow_end_reason */
 	__u8 attribution;		/* enum flow_attribution */
 	__u8 operation;			/* enum socket_operation that made the record */
+	__u16 repeated_since;		/* of RECORD_PEER_CHANGED: the peer is the last one, shown at this epoch already; 0 it changed */
+	__u16 detection;		/* of RECORD_FLOW_DETECT: the number of what the lists say */
+	__u8 padding[6];
+};
+
+/* Bytes of a flow's stream. As many bytes as it says come after it in the ring buffer. */
+struct payload_record {
+	struct flow_record flow;	/* of the process that made the call */
+	__u64 sequence;			/* how many bytes of the stream came before */
+	__u32 length;
+	__u8 direction;			/* enum network_direction */
+	__u8 more;			/* the same call has more, in the record after this one */
 	__u8 padding[2];
 };
+
+/* Whose payload the agent does not want. */
+struct payload_owner {
+	__u64 executable_id;
+	__u64 cgroup_id;
+};
+
+#define PAYLOAD_PIECE 4096	/* bytes of one record at most */
 
 /* Every way to lose something in the kernel; an index of lost_records. Keep Kernel/LossReason.cs in step. */
 enum loss_reason {
@@ -207,7 +247,37 @@ enum loss_reason {
 	LOST_EXECUTABLES_FULL = 8,	/* an executable has no name */
 	LOST_CGROUPS_FULL = 9,		/* a cgroup has no name */
 	LOST_PORTS_FULL = 10,		/* a listening port was not noted: a connection older than the agent may have the wrong role */
-	LOSS_REASONS = 11,
+	LOST_CALLS_FULL = 11,		/* a call was not followed to its return: its bytes are not counted */
+	LOST_CALL_RETURN = 12,		/* a call's return was not seen: its bytes are not counted */
+	LOST_DNS_FULL = 13,		/* a DNS message found no room in its ring: a name is not known */
+	LOST_DNS_UNREADABLE = 14,	/* a DNS message was not where the call's arguments say: a name is not known */
+	LOST_EDGES_QUOTA = 15,		/* an edge over its owner's share: its counts went to the owner's overflow */
+	LOST_FAILURES_QUOTA = 16,	/* the same for edge_failures */
+	LOST_UDP_FLOWS_QUOTA = 17,	/* a UDP conversation over its process's share has no flow records */
+	LOST_SOCKETS_QUOTA = 18,	/* a socket over its process's share: its counts went to the owner's overflow */
+	LOST_RECORDS_QUOTA = 19,	/* a flow record over its process's share of a ring that is filling up */
+	LOST_PROCESS_LIMIT = 20,	/* a flow record that an operator's limit of the process left no room for */
+	LOST_DETECTIONS = 21,		/* a detection's record found no room in the ring buffer; it is counted all the same */
+	LOST_DETECTIONS_FULL = 22,	/* a detection found no room in edge_detections: it is counted for the overflow edge */
+	LOST_PAYLOAD_RING = 23,		/* captured bytes found no room in payload's share of the ring buffer */
+	LOST_PAYLOAD_FAULT = 24,	/* bytes that were sent or received could not be read */
+	LOST_PAYLOAD_PAGES = 25,	/* bytes in pages (sendfile) that cannot be found on this kernel */
+	LOST_PAYLOAD_CALLS = 26,	/* too many calls at a time to follow each */
+	LOSS_REASONS = 27,
+};
+
+/* A DNS message that a socket sent to, or received from, port 53. */
+struct dns_message {
+	__u64 at_ns;
+	__u64 socket_cookie;
+	__u64 cgroup_id;		/* of who asked */
+	__u8 server_address[16];	/* all zero when the call did not say */
+	__u16 server_port;
+	__u16 length;
+	__u16 captured;			/* bytes of text that hold the message */
+	__u8 direction;			/* enum network_direction */
+	__u8 padding;
+	__u8 text[DNS_LONGEST];		/* a record in the ring may end before it does */
 };
 
 #endif

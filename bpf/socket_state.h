@@ -23,10 +23,17 @@ enum socket_phase {
 	PHASE_CLOSED = 6,
 };
 
+/* The kernel does not run a program where it is running already; another then does its work, the deputy, if it can. */
+enum turned_away {
+	TURNED_AWAY_MISSED = 0,		/* a change of state that no program saw, told by the next one */
+	TURNED_AWAY_RESCUED = 1,	/* an end that only the deputy saw */
+	TURNED_AWAY = 2,
+};
+
 struct udp_peer {
 	__u8 address[16];
 	__u16 port;
-	__u16 padding;
+	__u16 trace_epoch;		/* of a socket's last peer: when it was shown */
 };
 
 struct udp_peer_key {
@@ -44,6 +51,61 @@ struct udp_slot {
 struct listening_port {
 	__u32 network_namespace;
 	__u32 port;
+};
+
+struct listeners {
+	__u64 socket;			/* the last one that began to listen */
+	__u64 count;			/* SO_REUSEPORT */
+};
+
+struct call_key {
+	__u32 thread;
+	__u32 direction;
+};
+
+/* inet_sendmsg or inet_recvmsg on its way. */
+struct call {
+	__u64 socket;			/* struct sock * */
+	__u64 message;			/* struct msghdr * */
+	__u32 flags;
+	__u32 padding;
+};
+
+/* Where the bytes of a call under way are. */
+enum payload_place {
+	PAYLOAD_ELSEWHERE = 0,		/* where they cannot be read */
+	PAYLOAD_USER = 1,		/* one piece of user memory */
+	PAYLOAD_USER_PIECES = 2,	/* the kernel's array of struct iovec */
+	PAYLOAD_USER_ARRAY = 3,		/* the application's own */
+	PAYLOAD_KERNEL_PIECES = 4,	/* an array of struct kvec */
+	PAYLOAD_PAGES = 5,		/* an array of struct bio_vec */
+	PAYLOAD_PAGE = 6,		/* one page */
+};
+
+struct payload_call {
+	__u64 socket;			/* struct sock * */
+	__u64 message;			/* struct msghdr * */
+	__u64 offset;			/* in the stream, of the first byte */
+	__u64 data;			/* where it is, or the array that says so */
+	__u64 skip;			/* bytes at the beginning of data, or of the first piece */
+	__u64 left;			/* bytes that the call still had when it was noted */
+	__u64 segments;
+	__u32 before;			/* bytes of the call that are recorded already */
+	__u32 kind;			/* enum payload_place */
+};
+
+#define PAYLOAD_BUILDERS 4
+
+/* The bytes have room for two records, so that any start within the first has room for a whole one. */
+struct payload_builder {
+	__u32 busy;
+	__u32 in_kernel;
+	struct payload_call call;
+	__u64 at;			/* what is left of the piece of memory at hand */
+	__u64 piece_left;
+	__u64 left;
+	struct payload_record record;
+	__u8 bytes[2 * PAYLOAD_PIECE];
 };
 
 struct network_prefix {
@@ -96,7 +158,15 @@ struct socket_state {
 	__u8 attempt_pending;		/* connect was called and has shown no outcome yet */
 	__u8 was_server;		/* UDP: bound, and was sent to first by somebody */
 	__u8 peers_in_map;		/* UDP: udp_peers_in_flight has held one for this socket */
+	__u8 seen_state;		/* TCP: the last change that was handled */
+	__u8 limited_by;		/* the number of the limit that leaves no room for records of this flow */
+	__u8 accepted_early;		/* TCP: accepted before its handshake's last packet was worked through */
+	__u8 splice_unsettled;		/* TCP: a flush was under way at the release */
 	__u8 padding;
+	__u32 flushing;			/* flushes under way: what they took may be in neither place */
+	__u32 detected;			/* it was told of: once a TCP socket */
+	__u32 matched_generation;	/* of the lists that the peer was last matched with */
+	__u32 charged_pid;		/* who pays for the place in socket_hash */
 	struct edge_key attempt_edge;	/* UDP: of the connect under way; it may not be the first peer's */
 	struct udp_slot slots[DIRECTIONS];
 	struct udp_peer last_peer;	/* while tracing */

@@ -7,21 +7,31 @@
 #ifndef SOCKWATCH_UDP_H
 #define SOCKWATCH_UDP_H
 
-#include "sockets.h"
+#include "dns.h"
 
-const volatile __u8 trace_udp_peers = 0;
+/* Whether somebody may ask for a live trace; otherwise the verifier drops what only a trace needs. */
+const volatile __u8 can_trace = 0;
+
+/* 0 while nobody traces. Each trace that begins has the next number: it is to see every peer once, seen by others or not. */
+volatile __u16 trace_epoch = 0;
+
+#define FLOW_IGNORED 1
+#define FLOW_UNRECORDED 2
 
 /* The cgroup hook's half: leaves the peer where only this thread will find it. */
 static __always_inline void leave_peer(struct socket_state *state, int direction, const struct udp_peer *peer)
 {
 	struct udp_slot *slot = &state->slots[direction];
 	__u32 thread = bpf_get_current_pid_tgid();
-	__u32 holder = __sync_val_compare_and_swap(&slot->thread, 0, thread);
 	struct udp_peer_key key = {};
 
-	if (!holder || holder == thread) {
-		slot->peer = *peer;
-		return;
+	if (!plain_atomics) {
+		__u32 holder = __sync_val_compare_and_swap(&slot->thread, 0, thread);
+
+		if (!holder || holder == thread) {
+			slot->peer = *peer;
+			return;
+		}
 	}
 	key.socket_cookie = state->cookie;
 	key.thread = thread;
@@ -33,11 +43,15 @@ static __always_inline void leave_peer(struct socket_state *state, int direction
 
 /* The length hook's half. False: the call named no peer, and the socket has none. */
 static __always_inline int take_peer(const struct sock *sk, struct socket_state *state, int direction,
-				     struct udp_peer *peer)
+				     const struct udp_peer *named, struct udp_peer *peer)
 {
 	struct udp_slot *slot = &state->slots[direction];
 	__u32 holder = slot->thread;
 
+	if (named && named->port) {
+		*peer = *named;
+		return 1;
+	}
 	if (holder && holder == (__u32)bpf_get_current_pid_tgid()) {
 		*peer = slot->peer;
 		slot->thread = 0;
@@ -67,9 +81,7 @@ static __always_inline int is_primary(const struct socket_state *state, const st
 
 static __always_inline int is_bound(const struct sock *sk)
 {
-	__u8 locks = sk->sk_userlocks;
-
-	return locks & SOCK_BINDPORT_LOCK;
+	return BITFIELD(sk, sk_userlocks) & SOCK_BINDPORT_LOCK;
 }
 
 /*
@@ -78,9 +90,10 @@ static __always_inline int is_bound(const struct sock *sk)
  */
 static __always_inline int udp_role(const struct sock *sk, struct socket_state *state, int direction, int is_first)
 {
-	if (sk->__sk_common.skc_state == TCP_ESTABLISHED)
+	if (FIELD(sk, __sk_common.skc_state) == TCP_ESTABLISHED)
 		return ROLE_CLIENT;
-	if (direction == DIRECTION_RECEIVE && (is_first || is_bound(sk)))
+	/* One that was there before us and is bound to nothing has its port from a send. */
+	if (direction == DIRECTION_RECEIVE && (is_bound(sk) || (is_first && state->attribution != ATTRIBUTION_ADOPTED)))
 		state->was_server = 1;
 	return state->was_server ? ROLE_SERVER : ROLE_CLIENT;
 }
@@ -92,7 +105,7 @@ static __always_inline int network_type_of(const struct sock *sk, const __u8 *lo
 		return is_ipv4(peer) ? 4 : 6;
 	if (!is_unspecified(local))
 		return is_ipv4(local) ? 4 : 6;
-	return sk->__sk_common.skc_family == AF_INET ? 4 : 6;
+	return FIELD(sk, __sk_common.skc_family) == AF_INET ? 4 : 6;
 }
 
 static __always_inline void set_udp_ends(const struct sock *sk, struct socket_state *state,
@@ -107,28 +120,34 @@ static __always_inline void set_udp_ends(const struct sock *sk, struct socket_st
 	state->edge.role = role;
 	state->edge.server_port = role == ROLE_SERVER ? local_port : peer->port;
 	state->edge.network_type = network_type_of(sk, state->local_address, peer->address);
+	state->edge.folded = FOLDED_NOT;
 	state->ignored = is_ignored(&state->edge, state->local_address);
 }
 
-__noinline int settle_udp_attempt(struct socket_state *state)
+static __noinline int end_udp_attempt(struct socket_state *state, int error)
 {
-	struct sock *sk = (void *)(state ? state->socket : 0);
 	struct edge_totals *totals;
 
-	if (!state || !state->attempt_pending)
-		return 0;
 	state->attempt_pending = 0;
 	if (is_ignored(&state->attempt_edge, state->local_address))
 		return 0;
-	/* A connect that succeeds gives the socket a new random hash; nothing else of it survives a disconnect. */
-	if (BPF_CORE_READ(sk, sk_txhash) == state->txhash) {
-		count_failure(&state->attempt_edge, OPERATION_CONNECT, ENETUNREACH, 0);
+	if (error) {
+		count_failure(&state->attempt_edge, OPERATION_CONNECT, error, 0);
 		return 0;
 	}
 	totals = totals_of(&state->attempt_edge);
 	if (totals)
 		add(&totals->connects, 1);
 	return 0;
+}
+
+/* For hooks that do not see the outcome: a connect that succeeds gives the socket a new random hash, and nothing else. */
+static __always_inline void settle_udp_attempt(struct socket_state *state)
+{
+	struct sock *sk = (void *)state->socket;
+
+	if (state->attempt_pending)
+		end_udp_attempt(state, BPF_CORE_READ(sk, sk_txhash) == state->txhash ? ENETUNREACH : 0);
 }
 
 static __always_inline void fill_udp_flow_record(struct flow_record *record, const struct udp_flow_key *key,
@@ -148,6 +167,7 @@ static __always_inline void fill_udp_flow_record(struct flow_record *record, con
 	record->reported_receives = 0;
 	record->connect_duration_ns = 0;
 	record->edge = flow->edge;
+	record->edge.folded = FOLDED_NOT;
 	record->pid = flow->pid;
 	record->uid = flow->uid;
 	record->parent_pid = flow->parent_pid;
@@ -161,23 +181,36 @@ static __always_inline void fill_udp_flow_record(struct flow_record *record, con
 	record->end_reason = END_NONE;
 	record->attribution = flow->attribution;
 	record->operation = operation;
-	record->padding[0] = 0;
-	record->padding[1] = 0;
+	record->repeated_since = 0;
+	record->detection = 0;
+	__builtin_memset(record->padding, 0, sizeof(record->padding));
 }
 
-__noinline int emit_udp_flow(const struct udp_flow_key *key, const struct udp_flow *flow, int operation)
+static __noinline int emit_udp_flow(const struct udp_flow_key *key, const struct udp_flow *flow, int kind, int operation,
+				    __u32 detection)
 {
 	struct flow_record *record;
 
-	if (!key || !flow || !emit_flow_records)
+	if (!wants_record(kind))
 		return 0;
-	record = bpf_ringbuf_reserve(&flow_records, sizeof(*record), 0);
-	if (!record) {
-		count_loss(LOST_RING_FULL);
+	record = reserve_record(flow->pid, detection != 0);
+	if (!record)
 		return 0;
-	}
-	fill_udp_flow_record(record, key, flow, RECORD_FLOW_START, operation, flow->started_at_ns);
+	fill_udp_flow_record(record, key, flow, kind, operation, flow->started_at_ns);
+	record->detection = detection;
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* The same for a conversation that is not the socket's first. It need not succeed: an attempt tells as much. */
+static __noinline int detect_udp_flow(const struct udp_flow_key *key, struct udp_flow *flow, int operation)
+{
+	__u32 detection = detection_of(key->peer_address);
+
+	if (!detection || !is_first_contact(key))
+		return 0;
+	count_detection(&flow->edge, detection);
+	emit_udp_flow(key, flow, RECORD_FLOW_DETECT, operation, detection);
 	return 0;
 }
 
@@ -189,6 +222,29 @@ static __always_inline void add_datagram(struct edge_totals *totals, int directi
 	add(direction == DIRECTION_TRANSMIT ? &totals->sends : &totals->receives, 1);
 }
 
+/* Gives the conversation a place of its own, if there is one. */
+static __noinline int begin_udp_flow(const struct socket_state *state, const struct udp_flow_key *key, struct udp_flow *fresh,
+				     int operation)
+{
+	if (!fresh->ignored && wants_record(RECORD_FLOW_START) &&
+	    limit_against(state->pid, state->process_started_at_ns, state->limited_by, 0, fresh->started_at_ns))
+		fresh->ignored = FLOW_UNRECORDED;
+	if (has_too_many_udp_flows(state->pid)) {
+		count_loss(LOST_UDP_FLOWS_QUOTA);
+		return 0;
+	}
+	if (!bpf_map_update_elem(&udp_flows, key, fresh, BPF_NOEXIST)) {
+		count_udp_flow(state->pid);
+		if (fresh->ignored != FLOW_IGNORED)
+			count_attribution(fresh->attribution);
+		if (!fresh->ignored)
+			emit_udp_flow(key, fresh, RECORD_FLOW_START, operation, 0);
+	} else if (!bpf_map_lookup_elem(&udp_flows, key)) {
+		count_loss(LOST_UDP_FLOWS_FULL);
+	}
+	return 0;
+}
+
 /* A datagram to or from a peer that is not the socket's first one. */
 static __noinline int count_other_peer(struct sock *sk, struct socket_state *state, const struct udp_peer *peer,
 				       int direction, int result)
@@ -197,14 +253,11 @@ static __noinline int count_other_peer(struct sock *sk, struct socket_state *sta
 	struct udp_flow *flow;
 	struct udp_flow fresh = {};
 
-	if (!state || !peer)
-		return 0;
 	key.socket_cookie = state->cookie;
 	__builtin_memcpy(key.peer_address, peer->address, 16);
 	key.peer_port = peer->port;
 	flow = bpf_map_lookup_elem(&udp_flows, &key);
 	if (!flow) {
-		struct owner owner = {};
 		__u16 local_port;
 		int role = udp_role(sk, state, direction, 0);
 
@@ -212,22 +265,12 @@ static __noinline int count_other_peer(struct sock *sk, struct socket_state *sta
 		fresh.local_port = local_port;
 		fresh.started_at_ns = bpf_ktime_get_boot_ns();
 		fresh.last_used_ns = bpf_ktime_get_boot_ns();
-		if (state->phase == PHASE_OPEN) {
-			fresh.edge.executable_id = state->edge.executable_id;
-			fresh.edge.cgroup_id = state->edge.cgroup_id;
-			fresh.process_started_at_ns = state->process_started_at_ns;
-			fresh.pid = state->pid;
-			fresh.uid = state->uid;
-			fresh.parent_pid = state->parent_pid;
-		} else { /* another thread is filling in the first peer at this moment */
-			identify_current(&owner);
-			fresh.edge.executable_id = owner.executable_id;
-			fresh.edge.cgroup_id = owner.cgroup_id;
-			fresh.process_started_at_ns = owner.process_started_at_ns;
-			fresh.pid = owner.pid;
-			fresh.uid = owner.uid;
-			fresh.parent_pid = owner.parent_pid;
-		}
+		fresh.edge.executable_id = state->edge.executable_id;
+		fresh.edge.cgroup_id = state->edge.cgroup_id;
+		fresh.process_started_at_ns = state->process_started_at_ns;
+		fresh.pid = state->pid;
+		fresh.uid = state->uid;
+		fresh.parent_pid = state->parent_pid;
 		fresh.attribution = ATTRIBUTION_EXACT;
 		__builtin_memcpy(fresh.edge.peer_address, peer->address, 16);
 		fresh.edge.role = role;
@@ -235,6 +278,8 @@ static __noinline int count_other_peer(struct sock *sk, struct socket_state *sta
 		fresh.edge.transport = IPPROTO_UDP;
 		fresh.edge.network_type = network_type_of(sk, fresh.local_address, peer->address);
 		fresh.ignored = is_ignored(&fresh.edge, fresh.local_address);
+		if (match_verdicts && !fresh.ignored)
+			detect_udp_flow(&key, &fresh, direction == DIRECTION_TRANSMIT ? OPERATION_SEND : OPERATION_RECV);
 		if (result < 0) { /* an attempt that failed begins no conversation */
 			if (!fresh.ignored)
 				count_failure(&fresh.edge, direction == DIRECTION_TRANSMIT ?
@@ -242,19 +287,17 @@ static __noinline int count_other_peer(struct sock *sk, struct socket_state *sta
 			return 0;
 		}
 		state->many_peers = 1;
-		if (!bpf_map_update_elem(&udp_flows, &key, &fresh, BPF_NOEXIST) && !fresh.ignored)
-			emit_udp_flow(&key, &fresh, direction == DIRECTION_TRANSMIT ? OPERATION_SEND : OPERATION_RECV);
+		begin_udp_flow(state, &key, &fresh, direction == DIRECTION_TRANSMIT ? OPERATION_SEND : OPERATION_RECV);
 		flow = bpf_map_lookup_elem(&udp_flows, &key);
 		if (!flow) {
-			count_loss(LOST_UDP_FLOWS_FULL);
-			if (!fresh.ignored) {
+			if (fresh.ignored != FLOW_IGNORED) {
 				count_observed(direction, result);
 				add_datagram(totals_of(&fresh.edge), direction, result);
 			}
 			return 0;
 		}
 	}
-	if (flow->ignored)
+	if (flow->ignored == FLOW_IGNORED)
 		return 0;
 	if (result < 0) {
 		count_failure(&flow->edge, direction == DIRECTION_TRANSMIT ? OPERATION_SEND : OPERATION_RECV,
@@ -272,45 +315,84 @@ static __noinline int count_other_peer(struct sock *sk, struct socket_state *sta
 static __noinline int begin_udp(struct sock *sk, struct socket_state *state, const struct udp_peer *peer,
 				int direction)
 {
-	if (!state || !peer)
-		return 0;
-	if (__sync_val_compare_and_swap(&state->phase, PHASE_NEW, PHASE_STARTING) != PHASE_NEW)
+	int adopted = state->attribution == ATTRIBUTION_ADOPTED;
+
+	if (!change_phase(state, PHASE_NEW, PHASE_STARTING))
 		return 0;
 	own_by_current(state);
+	if (adopted)
+		state->attribution = ATTRIBUTION_ADOPTED;
 	begin_flow(state);
 	set_udp_ends(sk, state, peer, udp_role(sk, state, direction, 1));
 	state->started_at_ns = bpf_ktime_get_boot_ns();
 	state->phase = PHASE_OPEN;
-	emit(state, RECORD_FLOW_START, direction == DIRECTION_TRANSMIT ? OPERATION_SEND : OPERATION_RECV,
-	     state->started_at_ns);
+	start_flow(state, direction == DIRECTION_TRANSMIT ? OPERATION_SEND : OPERATION_RECV, state->started_at_ns);
 	return 0;
 }
 
-/* What a live trace shows of UDP: whenever the peer is not the socket's last one. */
-__noinline int trace_peer(struct socket_state *state, const struct udp_peer *peer, int direction)
+/*
+ * A socket that was there before us. Connected, it is a conversation that goes on; else it waits for its next datagram,
+ * as a server if it was bound by itself: who it spoke to before is not known.
+ */
+static __always_inline void adopt_udp(struct sock *sk, struct socket_state *state, const struct owner *owner, __u64 now)
 {
+	struct udp_peer peer = {};
+
+	if (!change_phase(state, PHASE_NEW, PHASE_STARTING))
+		return;
+	set_owner(state, owner, ATTRIBUTION_ADOPTED);
+	if (!remote_of(sk, peer.address, &peer.port)) {
+		state->was_server = (BITFIELD(sk, sk_userlocks) & (SOCK_BINDADDR_LOCK | SOCK_BINDPORT_LOCK)) != 0;
+		state->phase = PHASE_NEW;
+		return;
+	}
+	begin_flow(state);
+	set_udp_ends(sk, state, &peer, ROLE_CLIENT);
+	state->started_at_ns = now;
+	state->phase = PHASE_OPEN;
+	start_flow(state, OPERATION_CONNECT, now);
+}
+
+/* What a live trace shows of UDP: whenever the peer is not the socket's last one. */
+static __noinline int trace_peer(struct socket_state *state, const struct udp_peer *peer, int direction)
+{
+	int is_same = state->last_peer.port == peer->port &&
+		      is_same_address(state->last_peer.address, peer->address);
+	__u16 shown = state->last_peer.trace_epoch;
+	__u16 epoch = trace_epoch;
 	struct flow_record *record;
 
-	if (!state || !peer ||
-	    (state->last_peer.port == peer->port && is_same_address(state->last_peer.address, peer->address)))
+	if (is_same && (shown == epoch || !peer->port))
 		return 0;
 	state->last_peer = *peer;
-	if (state->ignored)
+	state->last_peer.trace_epoch = epoch;
+	if ((state->ignored && !peer->port) || !may_record(state, RECORD_PEER_CHANGED, bpf_ktime_get_boot_ns()))
 		return 0;
-	record = bpf_ringbuf_reserve(&flow_records, sizeof(*record), 0);
+	record = reserve_record(state->pid, 0);
 	if (!record) {
-		count_loss(LOST_RING_FULL);
+		state->last_peer.port = 0; /* nobody has seen it: the next datagram tries again */
 		return 0;
 	}
 	fill_record(record, state, RECORD_PEER_CHANGED,
 		    direction == DIRECTION_TRANSMIT ? OPERATION_SEND : OPERATION_RECV, bpf_ktime_get_boot_ns());
+	if (is_same)
+		record->repeated_since = shown;
 	__builtin_memcpy(record->edge.peer_address, peer->address, 16);
 	record->remote_port = peer->port;
-	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	if (peer->port && record->edge.role == ROLE_CLIENT)
+		record->edge.server_port = peer->port;
+	if (!is_unspecified(peer->address))
+		record->edge.network_type = is_ipv4(peer->address) ? 4 : 6;
+	if (peer->port && is_ignored(&record->edge, record->local_address))
+		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP); /* filters decide by peer */
+	else
+		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	return 0;
 }
 
-static __always_inline void count_udp(struct sock *sk, int direction, int flags, int result)
+/* With the peer that the call named, where the hook can tell; otherwise a cgroup hook has left it. */
+static __always_inline void count_udp(struct sock *sk, int direction, int flags, int result,
+				      const struct udp_peer *named)
 {
 	struct socket_state *state = known_state(sk);
 	struct udp_peer peer = {};
@@ -326,14 +408,16 @@ static __always_inline void count_udp(struct sock *sk, int direction, int flags,
 		}
 	}
 	/* Before anything else, so that a slot never stays taken. */
-	has_peer = take_peer(sk, state, direction, &peer);
+	has_peer = take_peer(sk, state, direction, named, &peer);
 	if (is_no_operation(result) || flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return;
 	if (state->attempt_pending)
 		settle_udp_attempt(state);
 	if (state->phase == PHASE_NEW && result >= 0)
 		begin_udp(sk, state, &peer, direction);
-	if (trace_udp_peers && result >= 0)
+	if (dns_names && result > 0 && peer.port == DNS_PORT)
+		note_dns(state, &peer, direction, result);
+	if (can_trace && trace_epoch && result >= 0)
 		trace_peer(state, &peer, direction);
 	if (state->phase == PHASE_OPEN && (is_primary(state, &peer) || (!has_peer && !state->many_peers))) {
 		if (state->ignored)
@@ -345,6 +429,9 @@ static __always_inline void count_udp(struct sock *sk, int direction, int flags,
 			count_pending(state, direction, result);
 		return;
 	}
+	/* Nobody's first datagram has succeeded yet, or another thread is filling in the first peer at this moment. */
+	if (state->phase != PHASE_OPEN)
+		own_by_current(state);
 	count_other_peer(sk, state, &peer, direction, result);
 }
 
@@ -364,7 +451,7 @@ static __always_inline void on_udp_release(struct socket_state *state)
 	/* If it finds no room, its conversations end when they have been idle for long enough. */
 	if (state->many_peers)
 		bpf_map_update_elem(&released_udp_sockets, &state->cookie, &now, BPF_ANY);
-	if (state->ignored || !state->edge.executable_id)
+	if (state->ignored || !state->edge.role)
 		return;
 	totals = totals_of(&state->edge);
 	if (totals)

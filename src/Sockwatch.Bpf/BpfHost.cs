@@ -10,6 +10,9 @@ public static unsafe class BpfHost
     /// <summary>Without the kernel's own type information nothing that reads kernel structs can be loaded.</summary>
     public static bool BtfAvailable => File.Exists(KernelBtf);
 
+    /// <summary>Whether the kernel has kprobes, by whichever way they are made.</summary>
+    public static bool HasKprobes => ReturnProbe.IsOffered;
+
     /// <summary>Per-CPU maps hold one value for each, online or not.</summary>
     public static int PossibleCpus =>
         BpfException.ThrowIfNegative(LibBpf.libbpf_num_possible_cpus(), nameof(LibBpf.libbpf_num_possible_cpus));

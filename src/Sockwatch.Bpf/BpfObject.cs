@@ -46,22 +46,57 @@ public sealed unsafe class BpfObject : SafeHandleZeroOrMinusOneIsInvalid
 
     /// <param name="path">A .bpf.o file.</param>
     /// <param name="kernelBtf">Kernel type information for a kernel that carries none; null for the kernel's own.</param>
-    public static BpfObject Open(string path, string? kernelBtf = null)
+    /// <param name="withoutFetchingAtomics">
+    /// For kernels before 5.12, which refuse a program for an atomic operation with a result even where it is never reached:
+    /// each is made an operation that does nothing.
+    /// </param>
+    public static BpfObject Open(string path, string? kernelBtf = null, bool withoutFetchingAtomics = false)
     {
         BpfLog.Install();
         var options = new LibBpf.bpf_object_open_opts
         {
             sz = (nuint)sizeof(LibBpf.bpf_object_open_opts),
+            object_name = Marshal.StringToCoTaskMemUTF8(Path.GetFileName(path).Split('.')[0]),
             btf_custom_path = Marshal.StringToCoTaskMemUTF8(kernelBtf),
         };
+        var image = ReadImage(path);
+        if (withoutFetchingAtomics)
+        {
+            ProgramImage.BlankFetchingAtomics(image);
+        }
+
+        nint obj;
+        int errno;
         BpfLog.BeginCapture();
-        var obj = LibBpf.bpf_object__open_file(path, &options);
-        var errno = Marshal.GetLastPInvokeError();
+        fixed (byte* bytes = image)
+        {
+            // libbpf takes a copy of all that it needs.
+            obj = LibBpf.bpf_object__open_mem(bytes, (nuint)image.Length, &options);
+            errno = Marshal.GetLastPInvokeError();
+        }
+
         var log = BpfLog.EndCapture();
+        Marshal.FreeCoTaskMem(options.object_name);
         Marshal.FreeCoTaskMem(options.btf_custom_path);
         return obj != 0
             ? new BpfObject(obj, path)
-            : throw new BpfException($"bpf_object__open_file({path})", errno, log);
+            : throw new BpfException($"bpf_object__open({path})", errno, log);
+    }
+
+    private static byte[] ReadImage(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception failure) when (failure is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new BpfException($"open({path})", LibC.ENOENT);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new BpfException($"{path} cannot be read: {failure.Message}", failure);
+        }
     }
 
     /// <summary>Before load: whether the program goes into the kernel. Its maps are created either way.</summary>
@@ -77,6 +112,23 @@ public sealed unsafe class BpfObject : SafeHandleZeroOrMinusOneIsInvalid
     /// <summary>Before load.</summary>
     public void SetMaxEntries(string map, uint maxEntries) => BpfException.ThrowIfNegative(
         LibBpf.bpf_map__set_max_entries(FindMap(map), maxEntries), $"bpf_map__set_max_entries({map})");
+
+    /// <summary>
+    /// Before load: takes the memory of every entry of the hash maps at once. Kernels before 6.1 cannot do it later for programs
+    /// on kprobes and tracepoints that are not typed.
+    /// </summary>
+    public void PreallocateHashMaps()
+    {
+        for (var m = LibBpf.bpf_object__next_map(this, 0); m != 0; m = LibBpf.bpf_object__next_map(this, m))
+        {
+            if ((BpfMapType)LibBpf.bpf_map__type(m) == BpfMapType.Hash)
+            {
+                BpfException.ThrowIfNegative(
+                    LibBpf.bpf_map__set_map_flags(m, LibBpf.bpf_map__map_flags(m) & ~LibBpf.BPF_F_NO_PREALLOC),
+                    $"bpf_map__set_map_flags({BpfMapInfo.Of(m).Name})");
+            }
+        }
+    }
 
     /// <summary>Before load: uses the map of the same name in a loaded object, so that two objects share it.</summary>
     public void ShareMap(string map, BpfObject from) => BpfException.ThrowIfNegative(
@@ -131,6 +183,9 @@ public sealed unsafe class BpfObject : SafeHandleZeroOrMinusOneIsInvalid
     public PerCpuArray<TValue> PerCpuArray<TValue>(string name)
         where TValue : unmanaged => new(this, LoadedMap(name));
 
+    public ReplaceableArray<TValue> ReplaceableArray<TValue>(string name)
+        where TValue : unmanaged => new(this, LoadedMap(name));
+
     public RingBuffer RingBuffer(string name) => new(LoadedMap(name));
 
     /// <summary>A variable of .data or .bss, read and written while the programs run.</summary>
@@ -156,6 +211,28 @@ public sealed unsafe class BpfObject : SafeHandleZeroOrMinusOneIsInvalid
     /// <summary>Attaches to the hook the program's section names.</summary>
     public BpfLink Attach(string program) =>
         Link(LibBpf.bpf_program__attach(Program(program).Handle), $"bpf_program__attach({program})");
+
+    /// <summary>
+    /// Attaches a kretprobe that can follow many calls at once. The kernel follows as many as it set memory aside for, a few a
+    /// processor unless it is told otherwise, and a call that sleeps, such as a receive, is followed all the while.
+    /// </summary>
+    /// <param name="program">A program whose section starts with <c>kretprobe/</c>.</param>
+    /// <exception cref="BpfException">Refused; where there is no tracefs to write to, <see cref="Attach"/> may still work.</exception>
+    public BpfLink AttachReturn(string program)
+    {
+        var function = Program(program).Section["kretprobe/".Length..];
+        var probe = ReturnProbe.Create(program, function);
+        try
+        {
+            var link = LibBpf.bpf_program__attach_perf_event(Program(program).Handle, probe.Descriptor);
+            return Link(link, $"bpf_program__attach_perf_event({program})", probe);
+        }
+        catch
+        {
+            probe.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Attaches a cgroup program to a directory of the cgroup2 file system and all below it.</summary>
     public BpfLink AttachCgroup(string program, string cgroupPath)
@@ -202,10 +279,10 @@ public sealed unsafe class BpfObject : SafeHandleZeroOrMinusOneIsInvalid
         return true;
     }
 
-    private static BpfLink Link(nint link, string call)
+    private static BpfLink Link(nint link, string call, IDisposable? hook = null)
     {
         var errno = Marshal.GetLastPInvokeError();
-        return link != 0 ? new BpfLink(link) : throw new BpfException(call, errno);
+        return link != 0 ? new BpfLink(link, hook) : throw new BpfException(call, errno);
     }
 
     private nint FindMap(string name)

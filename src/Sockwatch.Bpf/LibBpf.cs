@@ -92,6 +92,9 @@ internal static unsafe partial class LibBpf
     internal static partial uint bpf_map__value_size(nint map);
 
     [LibraryImport(Library)]
+    internal static partial uint bpf_map__map_flags(nint map);
+
+    [LibraryImport(Library)]
     internal static partial uint bpf_map__max_entries(nint map);
 
     [LibraryImport(Library)]
@@ -128,6 +131,10 @@ internal static unsafe partial class LibBpf
     [LibraryImport(Library)]
     internal static partial int bpf_map_delete_batch(int fd, void* keys, uint* count, void* opts);
 
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int bpf_map_create(
+        uint map_type, string map_name, uint key_size, uint value_size, uint max_entries, bpf_map_create_opts* opts);
+
     [LibraryImport(Library)]
     internal static partial int bpf_obj_get_info_by_fd(int bpf_fd, void* info, uint* info_len);
 
@@ -139,6 +146,9 @@ internal static unsafe partial class LibBpf
 
     [LibraryImport(Library, SetLastError = true)]
     internal static partial nint btf__load_vmlinux_btf();
+
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    internal static partial nint btf__parse(string path, void* btf_ext);
 
     [LibraryImport(Library)]
     internal static partial void btf__free(nint btf);
@@ -155,8 +165,22 @@ internal static unsafe partial class LibBpf
     [LibraryImport(Library)]
     internal static partial byte* btf__name_by_offset(nint btf, uint offset);
 
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial nint bpf_object__open_mem(void* image, nuint size, bpf_object_open_opts* opts);
+
+    [LibraryImport(Library)]
+    internal static partial int bpf_map__set_map_flags(nint map, uint flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial nint bpf_program__attach_perf_event(nint prog, int pfd);
+
     internal const int BPF_STATS_RUN_TIME = 0;
+    internal const uint BPF_F_NO_PREALLOC = 1;
+    internal const int BPF_F_MMAPABLE = 1 << 10;
+    internal const int BPF_F_INNER_MAP = 1 << 12;
+    internal const uint BTF_KIND_STRUCT = 4;
     internal const uint BTF_KIND_TYPEDEF = 8;
+    internal const uint BTF_KIND_FUNC = 12;
     internal const uint BTF_KIND_DATASEC = 15;
 
     internal const uint BPF_RINGBUF_BUSY_BIT = 1u << 31;
@@ -176,6 +200,21 @@ internal static unsafe partial class LibBpf
         public nint kernel_log_buf;
         public nuint kernel_log_size;
         public uint kernel_log_level;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct bpf_map_create_opts
+    {
+        public nuint sz;
+        public uint btf_fd;
+        public uint btf_key_type_id;
+        public uint btf_value_type_id;
+        public uint btf_vmlinux_value_type_id;
+        public uint inner_map_fd;
+        public uint map_flags;
+        public ulong map_extra;
+        public uint numa_node;
+        public uint map_ifindex;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -231,6 +270,20 @@ internal static unsafe partial class LibBpf
 
         [FieldOffset(208)]
         public ulong recursion_misses;
+    }
+
+    internal const uint BPF_LINK_TYPE_CGROUP = 3;
+
+    /// <summary>The fields of <c>struct bpf_link_info</c> that are read here; the last are of the union's member for cgroups.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 64)]
+    internal struct bpf_link_info
+    {
+        public uint type;
+        public uint id;
+        public uint prog_id;
+        public uint padding;
+        public ulong cgroup_id;
+        public uint attach_type;
     }
 
     [StructLayout(LayoutKind.Sequential)]

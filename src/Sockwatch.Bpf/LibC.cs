@@ -29,6 +29,15 @@ internal static unsafe partial class LibC
     [LibraryImport(Library)]
     internal static partial int vsnprintf(byte* buffer, nuint size, byte* format, void* arguments);
 
+    // The C library has no function of that name.
+    [LibraryImport(Library, EntryPoint = "syscall", SetLastError = true)]
+    private static partial nint syscall(nint number, perf_event_attr* attributes, nint pid, nint cpu, nint group, nint flags);
+
+    internal static int perf_event_open(perf_event_attr* attributes, int pid, int cpu) => (int)syscall(
+        RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 241 : 298, attributes, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+    private const int PERF_FLAG_FD_CLOEXEC = 8;
+
     internal const int O_CLOEXEC = 0x80000;
     internal const int PROT_READ = 1;
     internal const int PROT_WRITE = 2;
@@ -42,6 +51,15 @@ internal static unsafe partial class LibC
     internal const int EINVAL = 22;
     internal const int ENOSPC = 28;
     internal const int ENOTSUPP = 524;
+
+    /// <summary>The first version of the struct: 64 bytes, of which the rest may stay zero here.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 64)]
+    internal struct perf_event_attr
+    {
+        public uint type;
+        public uint size;
+        public ulong config;
+    }
 
     [StructLayout(LayoutKind.Sequential)]
     internal struct rlimit64

@@ -26,18 +26,19 @@ internal static class HookCost
         Environment.SetEnvironmentVariable("SOCKWATCH_BPF_DIR", objects);
         using var empty = BpfObject.Open(Path.Combine(root, "artifacts/bench/empty.bpf.o"));
         empty.Load();
-        using var ours = KernelPrograms.Load(
-            new KernelOptions(), new FilterOptions(), flowRecords: true, traceUdpPeers: false, NullLogger.Instance);
-        ours.PrepareMaps(new FilterOptions());
+        using var ours = Load(dnsNames: true);
+        using var withoutDns = Load(dnsNames: false);
         var variants = new (string Name, Func<List<BpfLink>> Attach)[]
         {
             ("none", () => []),
             ("empty programs", () => AttachAll(empty)),
             ("sockwatch", () => AttachAll(ours.Object)),
+            ("without DNS", () => AttachAll(withoutDns.Object)),
             ("none again", () => []),
         };
 
         using var ring = ours.Object.RingBuffer("flow_records");
+        using var otherRing = withoutDns.Object.RingBuffer("flow_records");
         foreach (var (workload, arguments) in Workloads)
         {
             var all = variants.ToDictionary(variant => variant.Name, _ => new List<double>());
@@ -49,6 +50,7 @@ internal static class HookCost
                     all[name].Add(Measure(Path.Combine(root, "artifacts/load/pingpong"), arguments));
                     links.ForEach(link => link.Dispose());
                     ring.Drain(Discard.Instance);
+                    otherRing.Drain(Discard.Instance);
                 }
             }
 
@@ -64,9 +66,17 @@ internal static class HookCost
         }
     }
 
+    private static KernelPrograms Load(bool dnsNames)
+    {
+        var programs = new ProgramLoader(
+            new KernelOptions(), new FilterOptions(), WantedRecords.All, canTrace: true, NullLogger.Instance, dnsNames: dnsNames).Load();
+        programs.PrepareMaps(new FilterOptions());
+        return programs;
+    }
+
     private static List<BpfLink> AttachAll(BpfObject programs) =>
     [
-        .. programs.Programs.Where(program => !program.Section.StartsWith("iter/", StringComparison.Ordinal)).Select(program =>
+        .. programs.Programs.Where(program => program.Fd >= 0 && !program.Section.StartsWith("iter/", StringComparison.Ordinal)).Select(program =>
             program.Section.StartsWith("cgroup/", StringComparison.Ordinal)
                 ? programs.AttachCgroup(program.Name, Cgroup2.FindMount())
                 : programs.Attach(program.Name)),

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.Options;
-using Prometheus;
 using Sockwatch.Aggregation;
 using Sockwatch.Diagnostics;
 using Sockwatch.Exporters;

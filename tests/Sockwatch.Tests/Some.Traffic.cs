@@ -4,7 +4,9 @@ using Sockwatch.Aggregation;
 using Sockwatch.Diagnostics;
 using Sockwatch.Enrichment;
 using Sockwatch.Kernel;
+using Sockwatch.Reader;
 using Sockwatch.Tests.Fakes;
+using Sockwatch.Verdicts;
 
 namespace Sockwatch.Tests;
 
@@ -28,6 +30,9 @@ internal static partial class Some
         NetworkType = (byte)(peer.Contains(':') ? 6 : 4),
     };
 
+    /// <summary>The number of an executable in an edge of one of its processes, as bpf/edge_process.h makes it.</summary>
+    public static ulong ProcessOf(ulong executable, uint pid) => executable | (1UL << 63) | pid;
+
     public static EdgeTotals Bytes(ulong sent, ulong received = 0) => new() { BytesSent = sent, BytesReceived = received };
 
     /// <summary>One sample in the bucket that holds it.</summary>
@@ -47,7 +52,9 @@ internal static partial class Some
         ManualTime? time = null,
         int maxSeries = 100,
         TimeSpan? edgeTtl = null,
-        TimeSpan? seriesTtl = null) => new(
+        TimeSpan? seriesTtl = null,
+        IOwners? owners = null,
+        Detections? detections = null) => new(
             naming ?? new NamesByAddress(),
             Options.Create(new AggregationOptions
             {
@@ -55,7 +62,9 @@ internal static partial class Some
                 EdgeTtl = edgeTtl ?? TimeSpan.FromMinutes(10),
                 SeriesTtl = seriesTtl ?? TimeSpan.FromMinutes(10),
             }),
-            time ?? new ManualTime());
+            time ?? new ManualTime(),
+            detections,
+            owners);
 
     public static TrafficCollector TrafficCollector(
         FakeKernelTotals kernel,
@@ -67,6 +76,7 @@ internal static partial class Some
             table ?? TrafficTable(time: time),
             losses ?? new LossLedger(),
             new CacheLedger(),
+            new DnsLedger(),
             new HookState { Current = [new HookReport("send", "tracepoint", "attached")] },
             health ?? new Health(time),
             time,
@@ -81,19 +91,38 @@ internal static partial class Some
         LossLedger? losses = null,
         CacheLedger? caches = null,
         int maxExecutables = 1000,
-        int maxListeners = 1000)
+        int maxListeners = 1000,
+        ILocalPods? pods = null,
+        IRemotePeers? cluster = null,
+        IDnsMessages? dns = null,
+        DnsLedger? dnsLedger = null,
+        ReverseNames? reverse = null,
+        BootClock? clock = null,
+        CgroupPresence? presence = null,
+        int maxCgroups = 1000,
+        EnrichmentOptions? options = null)
     {
         time ??= new ManualTime();
-        return new EdgeNaming(
+        var sources = new NamingSources(
             kernel,
-            new NodeAddresses(() => (nodeAddresses ?? []).Select(Address16.Parse), time),
-            Options.Create(new EnrichmentOptions { Networks = networks ?? [] }),
+            presence ?? new CgroupPresence(null, null),
+            clock ?? new BootClock(),
+            time,
             losses ?? new LossLedger(),
             caches ?? new CacheLedger(),
-            time,
-            maxExecutables,
-            maxCgroups: 1000,
-            maxListeners);
+            dnsLedger ?? new DnsLedger())
+        {
+            Pods = pods,
+            Cluster = cluster,
+            DnsMessages = dns,
+            Reverse = reverse,
+        };
+        return new EdgeNaming(
+            sources,
+            new NodeAddresses(() => (nodeAddresses ?? []).Select(Address16.Parse), time),
+            new NetworkNames(new NetworkTable(networks ?? [])),
+            options ?? new EnrichmentOptions(),
+            new NamingLimits(maxExecutables, maxCgroups, maxListeners, DnsQuestions: 1000));
     }
 
     public static (ulong Sent, ulong Received) Sum(IEnumerable<TrafficSeries> series) => series.Aggregate(

@@ -62,12 +62,41 @@ void ledger_create(int family)
 	ledger->family = family;
 }
 
+static void lock_ledger(void)
+{
+	while (__atomic_exchange_n(&ledger->lock, 1, __ATOMIC_ACQUIRE))
+		sched_yield();
+}
+
+static void unlock_ledger(void)
+{
+	__atomic_store_n(&ledger->lock, 0, __ATOMIC_RELEASE);
+}
+
+void note_acceptor(int port, int was_handed)
+{
+	uint32_t pid = getpid();
+
+	lock_ledger();
+	for (int i = 0; i < LEDGER_ACCEPTORS; i++) {
+		struct acceptor *acceptor = &ledger->acceptor[i];
+
+		if (acceptor->pid && (acceptor->pid != pid || acceptor->port != (uint32_t)port))
+			continue;
+		acceptor->pid = pid;
+		acceptor->port = port;
+		*(was_handed ? &acceptor->handed : &acceptor->accepted) += 1;
+		unlock_ledger();
+		return;
+	}
+	fail("more than %d acceptors", LEDGER_ACCEPTORS);
+}
+
 struct edge *edge_named(const char *executable, enum role role, enum transport transport, int port)
 {
 	struct edge *edge;
 
-	while (__atomic_exchange_n(&ledger->lock, 1, __ATOMIC_ACQUIRE))
-		sched_yield();
+	lock_ledger();
 	for (edge = ledger->edge; edge < ledger->edge + ledger->edges; edge++)
 		if (edge->port == (uint32_t)port && edge->role == role && edge->transport == transport &&
 		    !strcmp(edge->executable, executable))
@@ -80,7 +109,7 @@ struct edge *edge_named(const char *executable, enum role role, enum transport t
 	edge->port = port;
 	ledger->edges++;
 found:
-	__atomic_store_n(&ledger->lock, 0, __ATOMIC_RELEASE);
+	unlock_ledger();
 	return edge;
 }
 
@@ -236,6 +265,13 @@ void print_truth(FILE *out, const char *scenario)
 		print_operations(out, edge);
 		print_unknown(out, edge);
 		fputs("}", out);
+	}
+	fputs("],\"acceptors\":[", out);
+	for (int i = 0; i < LEDGER_ACCEPTORS && ledger->acceptor[i].pid; i++) {
+		const struct acceptor *acceptor = &ledger->acceptor[i];
+
+		fprintf(out, "%s{\"pid\":%u,\"server_port\":%u,\"accepted\":%llu,\"handed\":%llu}", i ? "," : "", acceptor->pid,
+			acceptor->port, (unsigned long long)acceptor->accepted, (unsigned long long)acceptor->handed);
 	}
 	fputs("]", out);
 }

@@ -26,6 +26,7 @@
 #define LEDGER_EDGES 4096
 #define LEDGER_ERRORS 136		/* errno values, 0 for success */
 #define LEDGER_COUNTERS 64
+#define LEDGER_ACCEPTORS 256
 #define EXECUTABLE_NAME 32
 
 enum role { CLIENT, SERVER };
@@ -43,6 +44,14 @@ struct edge {
 	uint64_t operations[OPERATIONS][LEDGER_ERRORS];
 };
 
+/* Who took connections of a serving port: the process that accepted them, and the one that was handed them before they were used. */
+struct acceptor {
+	uint32_t pid;
+	uint32_t port;
+	uint64_t accepted;
+	uint64_t handed;
+};
+
 struct ledger {
 	uint32_t lock;
 	uint32_t edges;
@@ -50,6 +59,7 @@ struct ledger {
 	uint32_t padding;
 	uint64_t counters[LEDGER_COUNTERS];	/* for the scenario's own use: windows, progress */
 	struct edge edge[LEDGER_EDGES];
+	struct acceptor acceptor[LEDGER_ACCEPTORS];
 };
 
 #define MAPPED 46			/* IPv4 through IPv6 sockets */
@@ -68,6 +78,8 @@ void count(struct edge *edge, enum operation operation, int error);
 /* By the result of a send or receive call; leaves errno alone. */
 void count_transfer(struct edge *edge, enum operation operation, ssize_t result);
 void count_bytes(struct edge *edge, enum operation operation, uint64_t bytes);
+/* This process accepted a connection, or was handed one that nobody has used. */
+void note_acceptor(int port, int was_handed);
 void mark_unknown(struct edge *edge, enum operation operation);
 
 uint64_t bytes_of(enum role role, enum transport transport, enum operation operation);

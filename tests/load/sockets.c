@@ -138,6 +138,7 @@ struct connection tcp_accept(const struct tcp_listener *listener)
 		fail_errno("accept");
 	if (connection.fd >= 0) {
 		count(connection.edge, ACCEPT, 0);
+		note_acceptor(listener->port, 0);
 		send_at_once(connection.fd);
 	}
 	return connection;

@@ -99,6 +99,7 @@ static void uring_server(void)
 	if (connection.fd < 0)
 		fail_errno("accept by io_uring");
 	count(connection.edge, ACCEPT, 0);
+	note_acceptor(listener.port, 0);
 	answer(&connection);
 	release(&connection);
 	close(listener.fd);
@@ -702,6 +703,7 @@ static void child_that_answers(void *argument)
 {
 	struct connection *connection = argument;
 
+	note_acceptor(connection->edge->port, 1);
 	for (int i = 0; i < 2; i++) {
 		recv_exactly(connection, BY_RECV, 100);
 		send_all(connection, BY_SEND, 50);
@@ -775,6 +777,7 @@ static void child_that_is_handed_sockets(void *argument)
 		struct connection connection = { .fd = take_descriptor(handover->over),
 						 .edge = edge_of(SERVER, TCP, handover->port) };
 
+		note_acceptor(handover->port, 1);
 		recv_exactly(&connection, BY_RECV, request_size(i));
 		send_all(&connection, BY_SEND, reply_size(i));
 		recv_end(&connection, BY_RECV);

@@ -16,40 +16,100 @@ internal sealed class AttributeSelection
         "peer.class", "peer.namespace", "peer.kind", "peer.name", "server.port", "network.transport", "network.type",
     ];
 
+    /// <summary>The only one that the kernel has to know of: it tells edges apart by process then.</summary>
+    public const string ProcessPid = "process.pid";
+
+    /// <summary>Attributes that are no part of the edge unless they are added.</summary>
+    public static readonly ImmutableArray<(string Name, Func<EdgeAttributes, string> Value)> Addable =
+    [
+        ("network.peer.address", edge => edge.PeerAddress),
+        ("process.executable.path", edge => edge.ProcessExecutablePath),
+        (ProcessPid, edge => edge.ProcessPid),
+        ("container.id", edge => edge.ContainerId),
+        ("k8s.pod.name", edge => edge.PodName),
+        ("network.protocol.name", edge => edge.ProtocolName),
+    ];
+
+    private const int AllBits4 = 32;
+    private const int AllBits6 = 128;
+
+    private readonly HashSet<string> _added;
     private readonly HashSet<string> _dropped;
     private readonly int _bits4;
     private readonly int _bits6;
 
     public AttributeSelection(AggregationOptions options)
     {
+        _added = Added(options);
         _dropped = [.. options.DropAttributes];
-        _bits4 = options.PeerAddressBits4;
-        _bits6 = options.PeerAddressBits6;
+        var isWhole = options is { PeerAddressBits4: 0, PeerAddressBits6: 0 } && _added.Contains("network.peer.address");
+        _bits4 = isWhole ? AllBits4 : options.PeerAddressBits4;
+        _bits6 = isWhole ? AllBits6 : options.PeerAddressBits6;
+    }
+
+    /// <summary>What the configuration adds. To ask for a part of the peer's address is to ask for the address.</summary>
+    public static HashSet<string> Added(AggregationOptions options)
+    {
+        HashSet<string> added = [.. options.AddAttributes];
+        if (options is { PeerAddressBits4: > 0 } or { PeerAddressBits6: > 0 })
+        {
+            added.Add("network.peer.address");
+        }
+
+        return added;
     }
 
     public EdgeAttributes Apply(in EdgeKey key, EdgeAttributes edge)
     {
         if (_dropped.Count > 0)
         {
-            edge = new EdgeAttributes(
-                Kept("workload.namespace", edge.WorkloadNamespace),
-                Kept("workload.kind", edge.WorkloadKind),
-                Kept("workload.name", edge.WorkloadName),
-                Kept("process.executable.name", edge.ProcessExecutableName),
-                Kept("network.role", edge.NetworkRole),
-                Kept("peer.class", edge.PeerClass),
-                Kept("peer.namespace", edge.PeerNamespace),
-                Kept("peer.kind", edge.PeerKind),
-                Kept("peer.name", edge.PeerName),
-                Kept("server.port", edge.ServerPort),
-                Kept("network.transport", edge.NetworkTransport),
-                Kept("network.type", edge.NetworkType));
+            edge = edge with
+            {
+                WorkloadNamespace = Kept("workload.namespace", edge.WorkloadNamespace),
+                WorkloadKind = Kept("workload.kind", edge.WorkloadKind),
+                WorkloadName = Kept("workload.name", edge.WorkloadName),
+                ProcessExecutableName = Kept("process.executable.name", edge.ProcessExecutableName),
+                NetworkRole = Kept("network.role", edge.NetworkRole),
+                PeerClass = Kept("peer.class", edge.PeerClass),
+                PeerNamespace = Kept("peer.namespace", edge.PeerNamespace),
+                PeerKind = Kept("peer.kind", edge.PeerKind),
+                PeerName = Kept("peer.name", edge.PeerName),
+                ServerPort = Kept("server.port", edge.ServerPort),
+                NetworkTransport = Kept("network.transport", edge.NetworkTransport),
+                NetworkType = Kept("network.type", edge.NetworkType),
+            };
         }
+
+        edge = WithoutUnasked(edge);
 
         var address = key.PeerAddress;
         var bits = address.IsIPv4 ? _bits4 : _bits6;
         return bits == 0 || address.IsZero ? edge : edge with { PeerAddress = Prefix(address, bits) };
     }
+
+    private EdgeAttributes WithoutUnasked(EdgeAttributes edge)
+    {
+        var path = IfAdded("process.executable.path", edge.ProcessExecutablePath);
+        var pid = IfAdded(ProcessPid, edge.ProcessPid);
+        var container = IfAdded("container.id", edge.ContainerId);
+        var pod = IfAdded("k8s.pod.name", edge.PodName);
+        var protocol = IfAdded("network.protocol.name", edge.ProtocolName);
+        var isAsIs = path.Length == edge.ProcessExecutablePath.Length && pid.Length == edge.ProcessPid.Length
+            && container.Length == edge.ContainerId.Length && pod.Length == edge.PodName.Length && protocol.Length == edge.ProtocolName.Length && !edge.IsProvisional;
+        return isAsIs
+            ? edge
+            : edge with
+            {
+                ProcessExecutablePath = path,
+                ProcessPid = pid,
+                ContainerId = container,
+                PodName = pod,
+                ProtocolName = protocol,
+                IsProvisional = false,
+            };
+    }
+
+    private string IfAdded(string name, string value) => value.Length > 0 && _added.Contains(name) ? value : "";
 
     private string Kept(string name, string value) => _dropped.Contains(name) ? "" : value;
 

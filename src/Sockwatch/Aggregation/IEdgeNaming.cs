@@ -6,4 +6,7 @@ namespace Sockwatch.Aggregation;
 internal interface IEdgeNaming
 {
     EdgeAttributes Name(in EdgeKey key);
+
+    /// <summary>Another number when something has changed that is not to be waited for: names of before are due to be asked for again.</summary>
+    uint Generation => 0;
 }

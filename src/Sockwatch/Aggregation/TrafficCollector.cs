@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -18,17 +20,21 @@ internal sealed partial class TrafficCollector(
     TrafficTable table,
     LossLedger losses,
     CacheLedger caches,
+    DnsLedger dns,
     HookState hooks,
     Health health,
     TimeProvider time,
     IOptions<CollectionOptions> options,
-    ILogger<TrafficCollector> logger) : BackgroundService, IReportSource
+    ILogger<TrafficCollector> logger,
+    ControlRefusals? refusals = null,
+    ListStatus? lists = null) : BackgroundService, IReportSource
 {
     private static readonly TimeSpan FreshFor = TimeSpan.FromSeconds(1);
 
     private readonly SemaphoreSlim _collecting = new(1, 1);
     private volatile TrafficReport? _latest;
-    private long _attemptedAt = long.MinValue;
+    private long _beganAt = long.MinValue;
+    private long _endedAt = long.MinValue;
     private long _failures;
     private bool _isFailing;
 
@@ -40,19 +46,27 @@ internal sealed partial class TrafficCollector(
     {
         get
         {
-            var attemptedAt = Volatile.Read(ref _attemptedAt);
-            return attemptedAt != long.MinValue && time.GetElapsedTime(attemptedAt) < FreshFor;
+            var endedAt = Volatile.Read(ref _endedAt);
+            return endedAt != long.MinValue && time.GetElapsedTime(endedAt) < FreshFor;
         }
     }
 
     public async ValueTask<TrafficReport> FreshAsync(CancellationToken cancellation)
     {
+        var askedAt = time.GetTimestamp();
         if (!IsFresh)
         {
+            // Who waited is content with whatever began meanwhile or has just ended, however long it took.
             // Reading takes tens of milliseconds and must not run on a caller who may only be waiting for somebody else's.
-            await Task.Run(() => CollectAsync(() => !IsFresh, cancellation), cancellation).ConfigureAwait(false);
+            await Task.Run(() => CollectAsync(() => !IsFresh && Volatile.Read(ref _beganAt) < askedAt, cancellation), cancellation).ConfigureAwait(false);
         }
 
+        return _latest ?? TrafficReport.Empty;
+    }
+
+    public async ValueTask<TrafficReport> NowAsync(CancellationToken cancellation)
+    {
+        await Task.Run(() => CollectAsync(() => true, cancellation), cancellation).ConfigureAwait(false);
         return _latest ?? TrafficReport.Empty;
     }
 
@@ -98,7 +112,7 @@ internal sealed partial class TrafficCollector(
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "Whatever went wrong, it is counted, shown and tried again.")]
     private void Collect()
     {
-        var attemptedAt = time.GetTimestamp();
+        Volatile.Write(ref _beganAt, time.GetTimestamp());
         try
         {
             _latest = Read();
@@ -123,7 +137,7 @@ internal sealed partial class TrafficCollector(
 
         // Last, for nobody waits once it is set. Failures too are shared for a second, or a broken kernel side would be asked
         // at every scrape.
-        Volatile.Write(ref _attemptedAt, attemptedAt);
+        Volatile.Write(ref _endedAt, time.GetTimestamp());
         health.Beat("collection", Interval + TimeSpan.FromMinutes(1));
     }
 
@@ -152,14 +166,26 @@ internal sealed partial class TrafficCollector(
             Budget = table.Budget(series),
             Observed = observed,
             Retired = table.Retired,
+            RetiredTotals = table.RetiredTotals,
             Losses = losses.Read(),
             Hooks = hooks.Current,
             Maps = kernel.Maps(),
             Programs = programs,
             Caches = caches.Read(),
+            Attributions = ReadAttributions(),
+            DnsAnswers = dns.Read(),
+            ControlRefusals = refusals?.Read() ?? [],
+            Lists = lists?.Read() ?? default,
             Duration = time.GetElapsedTime(startedAt),
             CollectionFailures = _failures,
         };
+    }
+
+    private ImmutableArray<ulong> ReadAttributions()
+    {
+        var flows = new ulong[Enum.GetValues<FlowAttribution>().Length];
+        kernel.ReadAttributions(flows);
+        return ImmutableCollectionsMarshal.AsImmutableArray(flows);
     }
 
     private void ReadLosses()

@@ -24,6 +24,15 @@ internal sealed record TrafficReport
     /// <summary>Bytes of series that have left the report: with the series that remain, all that was ever read.</summary>
     public ObservedBytes Retired { get; init; }
 
+    /// <summary>The same of every metric; null when nothing has left.</summary>
+    public TrafficSeries? RetiredTotals { get; init; }
+
+    /// <summary>How many flows began, by <see cref="FlowAttribution"/>.</summary>
+    public ImmutableArray<ulong> Attributions { get; init; } = [0, 0, 0, 0];
+
+    /// <summary>By <see cref="DnsOutcome"/>.</summary>
+    public ImmutableArray<long> DnsAnswers { get; init; } = [0, 0, 0, 0, 0];
+
     public IReadOnlyList<Loss> Losses { get; init; } = [];
 
     public IReadOnlyList<HookReport> Hooks { get; init; } = [];
@@ -33,6 +42,10 @@ internal sealed record TrafficReport
     public IReadOnlyList<ProgramCost> Programs { get; init; } = [];
 
     public IReadOnlyList<CacheEvictions> Caches { get; init; } = [];
+
+    public IReadOnlyList<ControlRefusal> ControlRefusals { get; init; } = [];
+
+    public ListCounts Lists { get; init; }
 
     /// <summary>How long the collection took.</summary>
     public TimeSpan Duration { get; init; }

@@ -4,66 +4,81 @@ using System.Runtime.InteropServices;
 using Microsoft.Extensions.Options;
 using Sockwatch.Kernel;
 using Sockwatch.Reader;
+using Sockwatch.Verdicts;
 
 namespace Sockwatch.Aggregation;
 
 /// <summary>
 /// Turns the kernel's totals per edge into running totals per label set. It remembers what it last read of each edge and adds
 /// only the growth to the label set the edge has now, so a series never goes backwards when names change or an edge leaves.
-/// Nothing is ever added twice or dropped: the series and the retired bytes always add up to all that was read. Bounded: the
-/// edges by the kernel's own map, the label sets by a budget whose excess goes to one overflow series. Not thread-safe; one
-/// collection at a time uses it.
+/// Nothing is ever added twice or dropped: the series and what has retired always add up to all that was read. Bounded: the
+/// edges by the kernel's own map, the label sets by <see cref="SeriesTable"/>. Not thread-safe; one collection at a time uses it.
 /// </summary>
 internal sealed class TrafficTable : IEdgeSink
 {
     // Names settle within moments, or change rarely (a workload is redeployed under an edge that stays).
     private static readonly TimeSpan RenameInterval = TimeSpan.FromMinutes(1);
 
+    // Whoever names an edge says how long a name is worth waiting for; nobody may wait longer than this.
+    private static readonly TimeSpan LongestWaitForName = TimeSpan.FromSeconds(15);
+
     // Enough to keep up, few enough that no collection stalls on a mass departure.
     private const int MaxRemovalsAtOnce = 10_000;
 
     private readonly IEdgeNaming _naming;
     private readonly AttributeSelection _selection;
+    private readonly IOwners? _owners;
     private readonly TimeProvider _time;
-    private readonly int _maxSeries;
+    private readonly SeriesTable _series;
+    private readonly Detections? _detections;
+    private readonly Func<RunningSeries, bool> _isOver;
     private readonly long _edgeTtl;
+    private readonly long _ownerTtl;
     private readonly long _seriesTtl;
     private readonly long _renameInterval;
+    private readonly long _longestWait;
     private readonly Dictionary<EdgeKey, Edge> _edges = [];
-    private readonly Dictionary<EdgeAttributes, Series> _series = [];
-    private readonly Dictionary<EdgeAttributes, Series> _pending = [];
-    private readonly List<EdgeKey> _unnamed = [];
+    private List<EdgeKey> _unnamed = [];
+    private List<EdgeKey> _held = [];
     private readonly List<EdgeKey> _idle = [];
-    private readonly long[] _folded = new long[TrafficMetrics.Count];
-    private readonly Series _overflow;
-    private long _lastSeriesId;
     private long _now;
-    private DateTimeOffset _startedAt;
-    private ObservedBytes _retired;
+    private uint _generation;
 
-    public TrafficTable(IEdgeNaming naming, IOptions<AggregationOptions> options, TimeProvider time)
+    // Of this collection and the one before. Always later than the last, so that each names one collection.
+    private DateTimeOffset _readAt;
+    private DateTimeOffset _readBefore;
+
+    public TrafficTable(
+        IEdgeNaming naming, IOptions<AggregationOptions> options, TimeProvider time, Detections? detections = null, IOwners? owners = null)
     {
+        _detections = detections;
         _naming = naming;
+        _owners = owners;
         _selection = new AttributeSelection(options.Value);
         _time = time;
-        _maxSeries = options.Value.MaxSeries;
         _edgeTtl = Ticks(options.Value.EdgeTtl);
+        _ownerTtl = Math.Min(Ticks(options.Value.OwnerTtl), _edgeTtl);
         _seriesTtl = Ticks(options.Value.SeriesTtl);
         _renameInterval = Ticks(RenameInterval);
-        Begin();
-        _overflow = NewSeries(EdgeAttributes.Overflow);
-        _series.Add(EdgeAttributes.Overflow, _overflow);
+        _longestWait = Ticks(LongestWaitForName);
+        _readAt = time.GetUtcNow();
+        _series = new SeriesTable(options.Value, _readAt);
+        _isOver = series => _now - series.LeftAt >= _seriesTtl;
     }
 
     public int Edges => _edges.Count;
 
-    private int Room => _maxSeries - _series.Count;
+    /// <summary>Label sets, shown or waiting for a place.</summary>
+    public int LabelSets => _series.Count;
 
     /// <summary>Starts a collection; what the kernel hands over until <see cref="Complete"/> is of this moment.</summary>
     public void Begin()
     {
         _now = _time.GetTimestamp();
-        _startedAt = _time.GetUtcNow();
+        _generation = _naming.Generation;
+        var now = _time.GetUtcNow();
+        _readBefore = _readAt;
+        _readAt = now > _readBefore ? now : _readBefore.AddTicks(1);
     }
 
     public void OnEdge(in EdgeKey key, in EdgeTotals totals)
@@ -113,8 +128,23 @@ internal sealed class TrafficTable : IEdgeSink
 
         RenameIfDue(key.Edge, ref edge, changed: true);
         edge.ChangedAt = _now;
-        edge.Series?.AddFailures(key.Operation, key.Error, failures, failures.Count < last.Values.Count ? default : last.Values);
+        edge.Series?.AddFailures(key.Operation, ErrorType.Name(key.Error), failures, failures.Count < last.Values.Count ? default : last.Values);
         last.Values = failures;
+    }
+
+    public void OnDetections(in EdgeDetectionKey key, ulong count)
+    {
+        ref var edge = ref Find(key.Edge, out _);
+        ref var last = ref (edge.Details ??= new EdgeDetails()).Detections(key.Detection);
+        if (last == count)
+        {
+            return;
+        }
+
+        RenameIfDue(key.Edge, ref edge, changed: true);
+        edge.ChangedAt = _now;
+        edge.Series?.AddDetections(DetectionName(key.Detection), count < last ? count : count - last);
+        last = count;
     }
 
     /// <summary>Ends a collection: names what is new, keeps the budget, and drops the series that nothing feeds any more.</summary>
@@ -123,22 +153,23 @@ internal sealed class TrafficTable : IEdgeSink
         // The serving side first: it is what the client side's peer is named after.
         NameNewEdges(serving: true);
         NameNewEdges(serving: false);
-        _unnamed.Clear();
-        AdmitPending();
-        RetireSeries();
+        (_unnamed, _held) = (_held, _unnamed);
+        _held.Clear();
+        _series.Settle(_readAt, _isOver);
     }
 
     /// <summary>
-    /// Edges with no open socket and no change for a while, and edges the kernel has not shown for as long. Valid until the
-    /// next call.
+    /// Edges with no open socket and no change for a while, which is shorter when their owner is gone, and edges the kernel has
+    /// not shown for as long. Valid until the next call.
     /// </summary>
     public IReadOnlyList<EdgeKey> IdleEdges()
     {
         _idle.Clear();
         foreach (var (key, edge) in _edges)
         {
-            var isQuiet = _now - edge.ChangedAt >= _edgeTtl && edge.Last.Opened == edge.Last.Closed;
-            if ((isQuiet || _now - edge.SeenAt >= _edgeTtl) && !key.IsOverflow)
+            var silence = _now - edge.ChangedAt;
+            var isQuiet = silence >= _ownerTtl && edge.Last.Opened == edge.Last.Closed && (silence >= _edgeTtl || IsOrphan(key));
+            if ((isQuiet || _now - edge.SeenAt >= _edgeTtl) && !key.IsOverflow && edge.Series is not null)
             {
                 _idle.Add(key);
                 if (_idle.Count == MaxRemovalsAtOnce)
@@ -154,43 +185,30 @@ internal sealed class TrafficTable : IEdgeSink
     /// <summary>The kernel no longer has the edge; should it come back, it begins at zero.</summary>
     public void Forget(in EdgeKey key)
     {
-        if (_edges.Remove(key, out var edge) && edge.Series is { } series)
+        if (_edges.Remove(key, out var edge) && edge.Series is { } left)
         {
-            Leave(Resolve(series), edge.Last);
-        }
-    }
-
-    public ImmutableArray<TrafficSeries> Snapshot()
-    {
-        var snapshot = ImmutableArray.CreateBuilder<TrafficSeries>(_series.Count);
-        foreach (var series in _series.Values)
-        {
-            // The overflow series is there from the start, to be found, but is nobody's business until it is used.
-            if (series != _overflow || series.IsUsed)
+            var series = Resolve(left);
+            Leave(series, edge.Last);
+            if (IsOrphan(key))
             {
-                snapshot.Add(series.Snapshot());
+                // Nobody is left who could go on with it.
+                series.LeftAt = _now - _seriesTtl;
             }
         }
-
-        return snapshot.DrainToImmutable();
     }
 
-    public SeriesBudget Budget(ImmutableArray<TrafficSeries> series)
-    {
-        var counts = new int[TrafficMetrics.Count];
-        foreach (var one in series)
-        {
-            for (var metric = 0; metric < counts.Length; metric++)
-            {
-                counts[metric] += one.Has((TrafficMetric)metric) ? 1 : 0;
-            }
-        }
+    /// <summary>As the last collection left it.</summary>
+    public ImmutableArray<TrafficSeries> Snapshot() => _series.Snapshot();
 
-        return new SeriesBudget(_maxSeries, ImmutableCollectionsMarshal.AsImmutableArray(counts), [.. _folded]);
-    }
+    public SeriesBudget Budget(ImmutableArray<TrafficSeries> series) => _series.Budget(series);
+
+    /// <summary>Totals of the series that have left.</summary>
+    public TrafficSeries RetiredTotals => _series.Retired;
 
     /// <summary>Bytes of the series that have left.</summary>
-    public ObservedBytes Retired => _retired;
+    public ObservedBytes Retired => new(RetiredTotals.Totals.BytesSent, RetiredTotals.Totals.BytesReceived);
+
+    private bool IsOrphan(in EdgeKey key) => _owners?.IsGone(key) == true;
 
     private ref Edge Find(in EdgeKey key, out bool isNew)
     {
@@ -202,7 +220,7 @@ internal sealed class TrafficTable : IEdgeSink
             edge.ChangedAt = _now;
             if (key.IsOverflow)
             {
-                Join(ref edge, _overflow);
+                Join(ref edge, _series.Overflow);
                 edge.RenameAt = long.MaxValue;
             }
             else
@@ -210,9 +228,9 @@ internal sealed class TrafficTable : IEdgeSink
                 _unnamed.Add(key);
             }
         }
-        else if (edge.Series is { FoldedInto: not null } folded)
+        else if (edge.Series is { ForgottenFor: not null } forgotten)
         {
-            edge.Series = Resolve(folded);
+            edge.Series = Resolve(forgotten);
         }
 
         edge.SeenAt = _now;
@@ -222,7 +240,8 @@ internal sealed class TrafficTable : IEdgeSink
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void RenameIfDue(in EdgeKey key, ref Edge edge, bool changed)
     {
-        if (_now >= edge.RenameAt && edge.Series is not null && (changed || !edge.IsNamed))
+        if ((changed || !edge.IsNamed) && edge.Series is not null
+            && (_now >= edge.RenameAt || (edge.NamedIn != _generation && edge.RenameAt != long.MaxValue)))
         {
             Rename(key, ref edge);
         }
@@ -232,16 +251,21 @@ internal sealed class TrafficTable : IEdgeSink
     {
         var current = edge.Series!;
         var attributes = NameOf(key, ref edge);
-        if (attributes == current.Attributes || (current == _overflow && Room - _pending.Count <= 0 && !_series.ContainsKey(attributes)))
+        if (attributes == current.Attributes || (current.IsOverflow && !_series.MayReturn(attributes, edge.Last)))
         {
             return;
         }
 
         // What is counted stays where it was counted; what is open now moves, or it would be closed under another name.
         Leave(current, edge.Last);
-        var next = SeriesOf(attributes);
+        var next = _series.Of(attributes, _readBefore);
         Join(ref edge, next);
         next.AddOpen(OpenOf(edge.Last));
+        next.Weigh(edge.Last);
+        if (edge.Details is { HasTimings: true } details)
+        {
+            next.Weigh(details.Timings, default);
+        }
     }
 
     private void NameNewEdges(bool serving)
@@ -259,112 +283,43 @@ internal sealed class TrafficTable : IEdgeSink
                 continue;
             }
 
-            var series = SeriesOf(NameOf(key, ref edge));
+            // Counted under a name that will not last, it would be there twice: it is published a moment later instead.
+            var attributes = _naming.Name(key);
+            if (attributes.IsProvisional && _now - edge.FirstSeenAt < _longestWait)
+            {
+                _held.Add(key);
+                continue;
+            }
+
+            var series = _series.Of(Selected(key, ref edge, attributes), _readBefore);
             Join(ref edge, series);
             series.Add(edge.Last, OpenOf(edge.Last));
             if (edge.Details is { } details)
             {
-                details.AddTo(series);
-            }
-
-            if (_pending.Count > Math.Max(1024, 2 * Room))
-            {
-                AdmitPending(onlyMakeRoom: true);
+                details.AddTo(series, DetectionName);
             }
         }
     }
 
-    private EdgeAttributes NameOf(in EdgeKey key, ref Edge edge)
+    private EdgeAttributes NameOf(in EdgeKey key, ref Edge edge) => Selected(key, ref edge, _naming.Name(key));
+
+    private EdgeAttributes Selected(in EdgeKey key, ref Edge edge, EdgeAttributes attributes)
     {
-        var attributes = _naming.Name(key);
         edge.IsNamed = attributes.IsComplete;
+        edge.NamedIn = _generation;
 
         // A name that is late is asked for often at first, then as rarely as any other.
         edge.RenameAt = _now + (edge.IsNamed ? _renameInterval : Math.Min(_renameInterval, _now - edge.FirstSeenAt));
         return _selection.Apply(key, attributes);
     }
 
-    private Series SeriesOf(EdgeAttributes attributes)
-    {
-        if (_series.TryGetValue(attributes, out var series) || _pending.TryGetValue(attributes, out series))
-        {
-            return series;
-        }
-
-        series = NewSeries(attributes);
-        _pending.Add(attributes, series);
-        return series;
-    }
-
-    private Series NewSeries(EdgeAttributes attributes) => new(++_lastSeriesId, attributes, _startedAt);
-
-    private void AdmitPending(bool onlyMakeRoom = false)
-    {
-        if (_pending.Count == 0)
-        {
-            return;
-        }
-
-        var room = Math.Max(0, Room);
-        if (_pending.Count > room)
-        {
-            foreach (var series in _pending.Values.OrderByDescending(series => series.Size).Skip(room).ToList())
-            {
-                _pending.Remove(series.Attributes);
-                Fold(series);
-            }
-        }
-
-        if (onlyMakeRoom)
-        {
-            return;
-        }
-
-        foreach (var series in _pending.Values)
-        {
-            _series.Add(series.Attributes, series);
-        }
-
-        _pending.Clear();
-    }
-
-    private void Fold(Series series)
-    {
-        var snapshot = series.Snapshot();
-        for (var metric = 0; metric < _folded.Length; metric++)
-        {
-            _folded[metric] += snapshot.Has((TrafficMetric)metric) ? 1 : 0;
-        }
-
-        _overflow.AddAll(series);
-        series.FoldedInto = _overflow;
-    }
-
-    private void RetireSeries()
-    {
-        List<Series>? gone = null;
-        foreach (var series in _series.Values)
-        {
-            if (series.Edges == 0 && series != _overflow && _now - series.LeftAt >= _seriesTtl)
-            {
-                (gone ??= []).Add(series);
-            }
-        }
-
-        foreach (var series in gone ?? [])
-        {
-            _series.Remove(series.Attributes);
-            _retired = new ObservedBytes(_retired.Transmitted + series.Totals.BytesSent, _retired.Received + series.Totals.BytesReceived);
-        }
-    }
-
-    private static void Join(ref Edge edge, Series series)
+    private static void Join(ref Edge edge, RunningSeries series)
     {
         edge.Series = series;
         series.Edges++;
     }
 
-    private void Leave(Series series, in EdgeTotals last)
+    private void Leave(RunningSeries series, in EdgeTotals last)
     {
         series.AddOpen(-OpenOf(last));
         if (--series.Edges == 0)
@@ -373,7 +328,10 @@ internal sealed class TrafficTable : IEdgeSink
         }
     }
 
-    private static Series Resolve(Series series) => series.FoldedInto ?? series;
+    // Its name goes some time after the last list that had it: what is counted so late has none any more.
+    private string DetectionName(uint number) => _detections?.Find((int)number)?.Name ?? Detections.OtherName;
+
+    private static RunningSeries Resolve(RunningSeries series) => series.ForgottenFor ?? series;
 
     private static long OpenOf(in EdgeTotals totals) => unchecked((long)(totals.Opened - totals.Closed));
 
@@ -399,19 +357,21 @@ internal sealed class TrafficTable : IEdgeSink
     private struct Edge
     {
         public EdgeTotals Last;
-        public Series? Series;
+        public RunningSeries? Series;
         public EdgeDetails? Details;
         public long FirstSeenAt;
         public long ChangedAt;
         public long SeenAt;
         public long RenameAt;
         public bool IsNamed;
+        public uint NamedIn;
     }
 
     /// <summary>What only some edges have.</summary>
     private sealed class EdgeDetails
     {
         private FailureKind[] _failures = [];
+        private (uint Number, ulong Count)[] _detections = [];
 
         public EdgeTimings Timings;
 
@@ -432,8 +392,28 @@ internal sealed class TrafficTable : IEdgeSink
             return ref _failures[^1];
         }
 
-        public void AddTo(Series series)
+        public ref ulong Detections(uint number)
         {
+            for (var i = 0; i < _detections.Length; i++)
+            {
+                if (_detections[i].Number == number)
+                {
+                    return ref _detections[i].Count;
+                }
+            }
+
+            Array.Resize(ref _detections, _detections.Length + 1);
+            _detections[^1].Number = number;
+            return ref _detections[^1].Count;
+        }
+
+        public void AddTo(RunningSeries series, Func<uint, string> nameOf)
+        {
+            foreach (var (number, count) in _detections)
+            {
+                series.AddDetections(nameOf(number), count);
+            }
+
             if (HasTimings)
             {
                 series.AddTimings(Timings, default);
@@ -441,7 +421,7 @@ internal sealed class TrafficTable : IEdgeSink
 
             foreach (ref readonly var failure in _failures.AsSpan())
             {
-                series.AddFailures(failure.Operation, failure.Error, failure.Values, default);
+                series.AddFailures(failure.Operation, ErrorType.Name(failure.Error), failure.Values, default);
             }
         }
     }
@@ -451,112 +431,5 @@ internal sealed class TrafficTable : IEdgeSink
         public SocketOperation Operation;
         public ushort Error;
         public EdgeFailures Values;
-    }
-
-    /// <summary>The running totals of one label set.</summary>
-    private sealed class Series(long id, EdgeAttributes attributes, DateTimeOffset startedAt)
-    {
-        private EdgeTotals _totals;
-        private EdgeTimings[]? _timings;
-        private SortedDictionary<(SocketOperation Operation, string ErrorType), EdgeFailures>? _failures;
-        private long _open;
-        private TrafficSeries? _snapshot;
-
-        public EdgeAttributes Attributes => attributes;
-
-        public ref readonly EdgeTotals Totals => ref _totals;
-
-        public int Edges { get; set; }
-
-        public long LeftAt { get; set; }
-
-        public Series? FoldedInto { get; set; }
-
-        public bool IsUsed { get; private set; }
-
-        public (ulong Bytes, ulong Operations) Size =>
-            (_totals.BytesSent + _totals.BytesReceived, _totals.Sends + _totals.Receives + _totals.Connects + _totals.Accepts);
-
-        public void Add(in EdgeTotals growth, long openGrowth)
-        {
-            _totals += growth;
-            _open += openGrowth;
-            Changed();
-        }
-
-        public void AddOpen(long open)
-        {
-            if (open != 0)
-            {
-                _open += open;
-                Changed();
-            }
-        }
-
-        public void AddTimings(in EdgeTimings now, in EdgeTimings last)
-        {
-            ref var timings = ref (_timings ??= new EdgeTimings[1])[0];
-            timings.Connect.AddGrowth(now.Connect, last.Connect);
-            timings.Connection.AddGrowth(now.Connection, last.Connection);
-            timings.Rtt.AddGrowth(now.Rtt, last.Rtt);
-            Changed();
-        }
-
-        public void AddFailures(SocketOperation operation, ushort error, in EdgeFailures now, in EdgeFailures last) =>
-            AddFailures((operation, ErrorType.Name(error)), now, last);
-
-        public void AddAll(Series other)
-        {
-            _totals += other._totals;
-            _open += other._open;
-            Edges += other.Edges;
-            if (other._timings is { } timings)
-            {
-                AddTimings(timings[0], default);
-            }
-
-            foreach (var (kind, failures) in other._failures ?? [])
-            {
-                AddFailures(kind, failures, default);
-            }
-
-            Changed();
-        }
-
-        public TrafficSeries Snapshot() => _snapshot ??= new TrafficSeries(
-            id,
-            attributes,
-            startedAt,
-            _totals,
-            Math.Max(0, _open), // a close can be read before its open
-            _timings is null ? null : new TrafficTimings(_timings[0]),
-            _failures is null ? [] : [.. _failures.Select(one => new TrafficFailures(one.Key.Operation, one.Key.ErrorType, one.Value))]);
-
-        private void AddFailures((SocketOperation Operation, string ErrorType) kind, in EdgeFailures now, in EdgeFailures last)
-        {
-            _failures ??= new SortedDictionary<(SocketOperation Operation, string ErrorType), EdgeFailures>(FailureOrder.Instance);
-            _failures.TryGetValue(kind, out var total);
-            total.Count += now.Count - last.Count;
-            total.Duration.AddGrowth(now.Duration, last.Duration);
-            _failures[kind] = total;
-            Changed();
-        }
-
-        private void Changed()
-        {
-            IsUsed = true;
-            _snapshot = null;
-        }
-    }
-
-    private sealed class FailureOrder : IComparer<(SocketOperation Operation, string ErrorType)>
-    {
-        public static readonly FailureOrder Instance = new();
-
-        public int Compare((SocketOperation Operation, string ErrorType) x, (SocketOperation Operation, string ErrorType) y)
-        {
-            var byOperation = x.Operation.CompareTo(y.Operation);
-            return byOperation != 0 ? byOperation : string.CompareOrdinal(x.ErrorType, y.ErrorType);
-        }
     }
 }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Sockwatch.Configuration;
 
 namespace Sockwatch.Commands;
@@ -11,13 +12,29 @@ internal static class AgentHost
     // Within the 5 s that a command has to end, with room for the flow log's last lines.
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(4);
 
+    private static volatile bool s_hasEnded;
+
+    /// <summary>
+    /// Every stage has ended well. What is left, to take the programs off their hooks one by one, the kernel does by itself when the
+    /// process is gone; a real-time kernel takes its time for it.
+    /// </summary>
+    public static bool HasEnded => s_hasEnded;
+
     /// <summary>A builder with our configuration and log, and no other source of either.</summary>
     public static HostApplicationBuilder CreateBuilder(IConfiguration configuration)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Configuration.AddConfiguration(configuration);
-        builder.Logging.AddOperatorLog(configuration.LogLevel());
+        var log = new LogSwitch(configuration.LogLevel());
+        builder.Logging.AddOperatorLog(log);
         builder.Services.AddSettings();
+        if (configuration is IConfigurationRoot root && root.Providers.OfType<OperatorSettings>().SingleOrDefault() is { } settings)
+        {
+            builder.Services.AddSingleton(settings);
+        }
+
+        builder.Services.AddSingleton(new RunTimeOption(
+            "log.level", () => ValueRule.Word(log.Level), level => log.Level = Enum.Parse<LogLevel>(level)));
         builder.Services.Configure<HostOptions>(options =>
         {
             options.ShutdownTimeout = StopPatience;
@@ -40,6 +57,7 @@ internal static class AgentHost
     {
         var lifetime = host.Services.GetRequiredService<IHostApplicationLifetime>();
         var started = false;
+        s_hasEnded = false;
         try
         {
             await host.StartAsync(stopping).ConfigureAwait(false);
@@ -58,6 +76,7 @@ internal static class AgentHost
         }
 
         ThrowIfStageFailed(host);
+        s_hasEnded = true;
     }
 
     private static async Task StopAsync(IHost host, bool started)

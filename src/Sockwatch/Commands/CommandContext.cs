@@ -21,4 +21,7 @@ internal sealed class CommandContext
 
     /// <summary>Where records go; apart from the terminal's writer, since a broken pipe must be noticed here.</summary>
     public Func<IFlowLogOutput> RecordOutput { get; init; } = FlowLogOutput.StandardOutput;
+
+    /// <summary>Drops all capabilities but these, by executing the process anew; a test keeps its own.</summary>
+    public Action<CapabilitySet> KeepOnly { get; init; } = _ => { };
 }

@@ -4,6 +4,9 @@ using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Options;
+using Sockwatch.Commands.Ctl;
+using Sockwatch.Commands.Top;
+using Sockwatch.Commands.Trace;
 using Sockwatch.Configuration;
 using Sockwatch.Diagnostics;
 
@@ -35,6 +38,11 @@ internal static class CommandLine
             new Thread(() =>
             {
                 Thread.Sleep(StopPatience);
+                if (AgentHost.HasEnded)
+                {
+                    Environment.Exit(ExitCode.Done);
+                }
+
                 context.Terminal.Error.WriteLine("sockwatch: did not end in time; leaving");
                 Environment.Exit(ExitCode.Failed);
             }) { IsBackground = true }.Start();
@@ -87,6 +95,7 @@ internal static class CommandLine
             RunCommand.Create(context),
             TraceCommand.Create(context),
             TopCommand.Create(context),
+            CtlCommand.Create(context),
             DoctorCommand.Create(context),
         };
         foreach (var version in root.Options.OfType<VersionOption>())
@@ -122,14 +131,25 @@ internal static class CommandLine
 
         if (parsed.CommandResult.Command is RootCommand)
         {
-            return $"no command; expected run, trace, top or doctor ({help})";
+            return $"no command; expected run, trace, top, ctl or doctor ({help})";
         }
 
         return $"{PrintableText.Of(parsed.Errors[0].Message.TrimEnd('.'), 300)} ({help})";
     }
 
     private static string CommandName(ParseResult parsed) =>
-        parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";
+        string.Concat(Path(parsed.CommandResult).Reverse().Select(name => name + " "));
+
+    private static IEnumerable<string> Path(CommandResult result)
+    {
+        for (SymbolResult? level = result; level is not null; level = level.Parent)
+        {
+            if (level is CommandResult { Command: not RootCommand } command)
+            {
+                yield return command.Command.Name;
+            }
+        }
+    }
 
     private static int Fail(CommandContext context, int exitCode, string message)
     {

@@ -14,6 +14,12 @@ internal static class CommandOptions
         HelpName = "FILE",
     };
 
+    /// <summary>For what is asked of a running agent when there is one.</summary>
+    public static Option<bool> Standalone() => new("--standalone")
+    {
+        Description = "With programs of its own, although an agent may be running",
+    };
+
     /// <summary>A switch for a key of the configuration, which also describes and checks it.</summary>
     public static Option<string?> For(string name, string helpName, string? description = null) => new(name)
     {

@@ -1,241 +1,169 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
+using Sockwatch.Bpf;
+using Sockwatch.Configuration;
 using Sockwatch.Diagnostics;
 using Sockwatch.Kernel;
 
 namespace Sockwatch.Commands;
 
 /// <summary>The requirements of <c>sockwatch doctor</c>, each with what its absence costs and how to meet it.</summary>
-internal sealed class DoctorChecks(HostPaths paths, string agentDirectory, Func<bool> libbpfLoads, Func<IReadOnlyList<HookProbeResult>> probe)
+/// <param name="capturesPayload">Whether the configuration has <c>payload</c> on.</param>
+/// <param name="btf">The file that kernel.btf names; empty for none.</param>
+internal sealed class DoctorChecks(
+    HostFacts host, HostPaths paths, string btf, bool capturesPayload, string agentDirectory, Func<string?> libbpfVersion, IHookProbe probe)
 {
-    private const string Libbpf = "libbpf.so.1";
-
-    // Bits of CapEff, from linux/capability.h.
-    private const int CapNetAdmin = 12;
-    private const int CapSysAdmin = 21;
-    private const int CapSysResource = 24;
-    private const int CapPerfmon = 38;
-    private const int CapBpf = 39;
-
     private static readonly string[] RequiredOperations = ["connect", "accept", "send", "recv", "release"];
 
-    // A distribution may have carried a hook back, so a version only warns; the trial of each hook decides.
-    private static readonly Version OldestKernel = HookProgram.All.Where(hook => hook.IsRequired).Max(hook => Version.Parse(hook.Since))!;
-
-    // From here on, memory for BPF is charged to the cgroup instead of RLIMIT_MEMLOCK.
-    private static readonly Version KernelWithoutMemlock = new(5, 11);
-
-    public static bool LibbpfLoads()
+    /// <summary>Null when the library is not installed.</summary>
+    public static string? LibbpfVersion()
     {
-        if (!NativeLibrary.TryLoad(Libbpf, out var library))
+        try
         {
-            return false;
+            return BpfHost.LibBpfVersion;
         }
-
-        NativeLibrary.Free(library);
-        return true;
+        catch (BpfException)
+        {
+            return null;
+        }
     }
 
     public DoctorReport Run()
     {
-        var kernel = KernelVersion();
-        var status = ReadStatus();
+        var memory = MemoryLimit.Read(paths);
+        var (plan, noPlan) = Try(probe.Plan);
+        var (needs, noNeeds) = Try(probe.Probe);
         List<DoctorCheck> checks =
         [
-            CheckUser(status),
-            .. CheckCapabilities(status, kernel),
-            CheckKernel(kernel),
+            CheckKernel(),
             CheckTypeInformation(),
             CheckLockdown(),
+            CheckUser(),
+            .. CheckCapabilities(),
             CheckUnprivilegedBpf(),
             CheckCgroups(),
+            CheckBpfFileSystem(),
+            noPlan is null ? CheckMemory(plan!, memory) : new DoctorCheck("memory", DoctorState.Warning, $"not to be told: {noPlan}"),
             CheckLibbpf(),
             CheckObjects(),
         ];
-        var (hooks, probes) = CheckHooks();
-        return new DoctorReport(checks, hooks, probes);
-    }
-
-    private static DoctorCheck CheckUser(Dictionary<string, string> status)
-    {
-        var effective = status.GetValueOrDefault("Uid")?.Split('\t', ' ', StringSplitOptions.RemoveEmptyEntries).ElementAtOrDefault(1);
-        return effective switch
+        if (noNeeds is not null)
         {
-            null => new DoctorCheck("user", DoctorState.Warning, "unknown: /proc/self/status cannot be read", "mount /proc"),
-            "0" => new DoctorCheck("user", DoctorState.Ok, "root"),
-            _ => new DoctorCheck("user", DoctorState.Ok, $"uid {effective}; the capabilities decide"),
-        };
-    }
-
-    private static IEnumerable<DoctorCheck> CheckCapabilities(Dictionary<string, string> status, Version? kernel)
-    {
-        if (!ulong.TryParse(status.GetValueOrDefault("CapEff"), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var effective))
-        {
-            effective = 0;
+            checks.Add(new DoctorCheck("hooks", DoctorState.Failed, $"cannot be tried: {noNeeds}", "meet the requirements above first"));
         }
 
-        // The old capability includes the newer ones that were split from it.
-        var hasAdmin = Has(CapSysAdmin);
-        yield return Capability("CAP_BPF", Has(CapBpf) || hasAdmin, DoctorState.Failed, "no BPF program can be loaded");
-        yield return Capability("CAP_PERFMON", Has(CapPerfmon) || hasAdmin, DoctorState.Failed, "no tracing program can be loaded");
-        yield return Capability("CAP_NET_ADMIN", Has(CapNetAdmin) || hasAdmin, DoctorState.Failed, "no cgroup hook can be attached: the end of UDP sockets and their peers are not seen");
-        if (kernel is null || kernel < KernelWithoutMemlock)
-        {
-            yield return Capability("CAP_SYS_RESOURCE", Has(CapSysResource), DoctorState.Failed, "maps do not fit into the limit of locked memory of a kernel before 5.11");
-        }
-        else
-        {
-            yield return new DoctorCheck("CAP_SYS_RESOURCE", DoctorState.Ok, Has(CapSysResource) ? "present" : "missing, and not needed from kernel 5.11 on");
-        }
-
-        bool Has(int bit) => ((effective >> bit) & 1) != 0;
-
-        static DoctorCheck Capability(string name, bool present, DoctorState otherwise, string cost) => present
-            ? new DoctorCheck(name, DoctorState.Ok, "present")
-            : new DoctorCheck(name, otherwise, $"missing: {cost}", $"run as root, or grant {name} (setcap, AmbientCapabilities=, securityContext.capabilities)");
+        return new DoctorReport(host, checks, needs is null ? [] : [.. needs, .. Forgotten(needs)], plan, memory);
     }
 
-    private DoctorCheck CheckKernel(Version? kernel)
+    // A doctor that falls ill tells of its illness too.
+    private static (T? Result, string? Failure) Try<T>(Func<T> ask)
+        where T : class
     {
-        var release = ReadText(paths.Proc("sys/kernel/osrelease"));
-        if (kernel is null)
+        try
         {
-            return new DoctorCheck("kernel", DoctorState.Warning, $"unknown release \"{release}\"", $"use Linux {OldestKernel} or newer");
+            return (ask(), null);
         }
-
-        return kernel >= OldestKernel
-            ? new DoctorCheck("kernel", DoctorState.Ok, release!)
-            : new DoctorCheck("kernel", DoctorState.Warning, $"{release} is older than {OldestKernel}; the hooks below decide", $"use Linux {OldestKernel} or newer");
+        catch (Exception failure) when (failure is not ConfigurationException)
+        {
+            return (null, PrintableText.Of(failure));
+        }
     }
 
-    private DoctorCheck CheckTypeInformation() => File.Exists(paths.Sys("kernel/btf/vmlinux"))
-        ? new DoctorCheck("BTF", DoctorState.Ok, "the kernel describes its types")
-        : new DoctorCheck("BTF", DoctorState.Failed, "/sys/kernel/btf/vmlinux is missing: programs cannot be fitted to this kernel", "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, and mount /sys");
+    private static IEnumerable<HookNeed> Forgotten(IReadOnlyList<HookNeed> needs) => RequiredOperations
+        .Where(operation => needs.All(need => need.Operation != operation))
+        .Select(operation => new HookNeed(
+            operation, true, "it is not seen at all",
+            [new HookCandidate("none", "in the BPF objects", new Refusal("they do not belong to this version", "install the whole package, or run make build"))]));
 
-    private DoctorCheck CheckLockdown()
-    {
-        var lockdown = ReadText(paths.Sys("kernel/security/lockdown"));
-        var start = lockdown?.IndexOf('[') ?? -1;
-        var end = lockdown?.IndexOf(']') ?? -1;
-        var mode = start >= 0 && end > start ? lockdown![(start + 1)..end] : "none";
-        return mode == "confidentiality"
-            ? new DoctorCheck("lockdown", DoctorState.Failed, "confidentiality: BPF programs may not read kernel memory", "boot with lockdown=integrity, or without lockdown")
-            : new DoctorCheck("lockdown", DoctorState.Ok, mode);
-    }
+    private DoctorCheck CheckKernel() => host.KernelVersion is null
+        ? new DoctorCheck("kernel", DoctorState.Warning, $"unknown release \"{host.Release}\"; the hooks below decide", "mount /proc")
+        : new DoctorCheck("kernel", DoctorState.Ok, $"Linux {host.Release}, {host.Architecture}");
 
-    private DoctorCheck CheckUnprivilegedBpf() => ReadText(paths.Proc("sys/kernel/unprivileged_bpf_disabled")) switch
+    private DoctorCheck CheckTypeInformation() => (host.HasKernelTypes, btf.Length > 0) switch
     {
-        "0" => new DoctorCheck("unprivileged BPF", DoctorState.Warning, "open to every user: not needed here, and a risk", "sysctl kernel.unprivileged_bpf_disabled=2"),
-        null => new DoctorCheck("unprivileged BPF", DoctorState.Ok, "unknown; not needed"),
-        _ => new DoctorCheck("unprivileged BPF", DoctorState.Ok, "off; not needed"),
+        (true, false) => new DoctorCheck("BTF", DoctorState.Ok, "the kernel's own"),
+        (true, true) => new DoctorCheck(
+            "BTF", DoctorState.Warning, $"from {btf}, though the kernel has its own, which is sure to fit", "leave out --btf and kernel.btf"),
+        (false, true) => new DoctorCheck(
+            "BTF", DoctorState.Warning, $"from {btf}; programs on tracepoints and functions need the kernel's own, so only kprobes and cgroup hooks can work",
+            Refusal.NoKernelTypes.Fix),
+        _ => new DoctorCheck(
+            "BTF", DoctorState.Failed, "/sys/kernel/btf/vmlinux is missing: programs cannot be fitted to this kernel",
+            "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, or give the BTF of this very kernel with --btf FILE; and mount /sys"),
     };
 
-    private DoctorCheck CheckCgroups()
+    // What confidentiality costs depends on the programs, so the hooks below tell.
+    private DoctorCheck CheckLockdown() => host.Lockdown switch
     {
-        const string UnifiedCost = "cgroup hooks have no place to attach: the end of UDP sockets and their peers are not seen";
-        string? unified = null;
-        var legacy = false;
-        foreach (var line in ReadText(paths.Proc("self/mountinfo"))?.Split('\n') ?? [])
-        {
-            var separator = line.IndexOf(" - ", StringComparison.Ordinal);
-            var fields = line.Split(' ');
-            if (separator < 0 || fields.Length < 5)
-            {
-                continue;
-            }
+        Lockdown.Confidentiality => new DoctorCheck(
+            "lockdown", DoctorState.Warning, "confidentiality: programs may not call bpf_probe_read_kernel, and there are no kprobes",
+            "boot with lockdown=integrity, or without lockdown"),
+        Lockdown.Integrity => new DoctorCheck("lockdown", DoctorState.Ok, "integrity; nothing is lost by it"),
+        Lockdown.Unknown => new DoctorCheck("lockdown", DoctorState.Ok, "unknown: securityfs is not mounted here; the hooks below decide"),
+        _ => new DoctorCheck("lockdown", DoctorState.Ok, "none"),
+    };
 
-            var type = line[(separator + 3)..].Split(' ')[0];
-            legacy |= type == "cgroup";
-            unified = type == "cgroup2" ? unified ?? fields[4] : unified;
+    private DoctorCheck CheckUser() => host.IsInUserNamespace
+        ? new DoctorCheck(
+            "user", DoctorState.Failed, "in a user namespace: its capabilities count for nothing with BPF",
+            "run outside of user namespaces: not in a rootless container")
+        : new DoctorCheck("user", DoctorState.Ok, host.EffectiveUser switch
+        {
+            0 => "root",
+            < 0 => "unknown; the capabilities decide",
+            var uid => $"uid {uid}; the capabilities decide",
+        }, Group: "");
+
+    private IEnumerable<DoctorCheck> CheckCapabilities() => NeededCapability.On(host, capturesPayload).Select(needed => needed.IsMissing(host)
+        ? new DoctorCheck(needed.Name, needed.IsRequired ? DoctorState.Failed : DoctorState.Warning, $"missing: {needed.Without}", needed.Fix)
+        : new DoctorCheck(needed.Name, DoctorState.Ok, "present", Group: "capabilities"));
+
+    private DoctorCheck CheckUnprivilegedBpf() => HostPaths.ReadText(paths.Proc("sys/kernel/unprivileged_bpf_disabled")) is "0"
+        ? new DoctorCheck("unprivileged BPF", DoctorState.Warning, "open to every user: not needed here, and a risk", "sysctl kernel.unprivileged_bpf_disabled=2")
+        : new DoctorCheck("unprivileged BPF", DoctorState.Ok, "off, or unknown; not needed", Group: "");
+
+    private DoctorCheck CheckCgroups() => probe.WhyNoCgroupHooks() is { } refusal
+        ? new DoctorCheck("cgroups", DoctorState.Warning, $"{host.Cgroups.Name}: {refusal.Reason}, so cgroup hooks have no place to attach", refusal.Fix)
+        : new DoctorCheck("cgroups", DoctorState.Ok, host.Cgroups.Unified is { } unified
+            ? $"{host.Cgroups.Name}, cgroup2 at {unified}"
+            : $"{host.Cgroups.Name}; the agent mounts cgroup2 for itself");
+
+    private DoctorCheck CheckBpfFileSystem() => host.BpfFileSystem is { } point
+        ? new DoctorCheck("bpffs", DoctorState.Ok, point)
+        : new DoctorCheck("bpffs", DoctorState.Ok, "not mounted; not needed");
+
+    private DoctorCheck CheckMemory(MapPlan plan, MemoryLimit? memory)
+    {
+        var amounts = $"maps take {ReadableText.Bytes(plan.AtOnce)} at once and {ReadableText.Bytes(plan.WhenFull)} when all are full, "
+            + $"and {ReadableText.Bytes(plan.BytesPerSocket)} a socket";
+        var largest = plan.Largest is { } map ? $", above all what bounds {map.Name}" : "";
+        if (host is { ChargesLockedMemory: true, LockedMemoryLimit: { } locked } && locked < plan.WhenFull
+            && !host.Capabilities.Has(Capability.SysResource))
+        {
+            return new DoctorCheck(
+                "memory", DoctorState.Failed, $"{amounts}; before Linux 5.11 all of it counts as locked memory, which is limited to {ReadableText.Bytes(locked)}",
+                "grant CAP_SYS_RESOURCE, or raise the limit (ulimit -l unlimited, LimitMEMLOCK=infinity)");
         }
 
-        return (unified, legacy) switch
+        if (memory is null)
         {
-            (not null, false) => new DoctorCheck("cgroups", DoctorState.Ok, $"v2 at {unified}"),
-            (not null, true) => new DoctorCheck("cgroups", DoctorState.Ok, $"hybrid, v2 at {unified}"),
-            (null, true) => new DoctorCheck("cgroups", DoctorState.Failed, $"v1 only: {UnifiedCost}", "mount -t cgroup2 none /sys/fs/cgroup/unified"),
-            _ => new DoctorCheck("cgroups", DoctorState.Failed, $"none mounted: {UnifiedCost}", "mount -t cgroup2 none /sys/fs/cgroup"),
-        };
+            return new DoctorCheck("memory", DoctorState.Ok, $"{amounts}; no limit is known");
+        }
+
+        var limit = $"{amounts}; the limit is {ReadableText.Bytes(memory.Bytes)} ({memory.Source})";
+        var fix = $"raise it to {ReadableText.Bytes(plan.WhenFull)} and what the agent itself needs, or lower the limits of kernel.{largest}";
+        return plan.AtOnce > memory.Bytes ? new DoctorCheck("memory", DoctorState.Failed, limit, fix)
+            : plan.WhenFull > memory.Bytes ? new DoctorCheck("memory", DoctorState.Warning, $"{limit}: before the maps are full, the agent is killed", fix)
+            : new DoctorCheck("memory", DoctorState.Ok, limit);
     }
 
-    private DoctorCheck CheckLibbpf() => libbpfLoads()
-        ? new DoctorCheck("libbpf", DoctorState.Ok, Libbpf)
-        : new DoctorCheck("libbpf", DoctorState.Failed, $"{Libbpf} is not installed", "install libbpf 1.1 or newer (Debian, Ubuntu: libbpf1; Fedora: libbpf)");
+    private DoctorCheck CheckLibbpf() => libbpfVersion() is { } version
+        ? new DoctorCheck("libbpf", DoctorState.Ok, version)
+        : new DoctorCheck("libbpf", DoctorState.Failed, "libbpf.so.1 is not installed", "install libbpf 1.1 or newer (Debian, Ubuntu: libbpf1; Fedora: libbpf)");
 
     private DoctorCheck CheckObjects()
     {
-        var objects = Directory.Exists(agentDirectory)
-            ? Directory.GetFiles(agentDirectory, "*.bpf.o", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 1 })
-            : [];
-        return objects.Length > 0
-            ? new DoctorCheck("BPF objects", DoctorState.Ok, $"{string.Join(", ", objects.Select(Path.GetFileName).Order(StringComparer.Ordinal))}")
-            : new DoctorCheck("BPF objects", DoctorState.Failed, $"no *.bpf.o beside the executable in {agentDirectory}", "install the whole package, or run make build");
-    }
-
-    private (IReadOnlyList<DoctorCheck> Checks, IReadOnlyList<HookProbeResult> Probes) CheckHooks()
-    {
-        IReadOnlyList<HookProbeResult> probes;
-        try
-        {
-            probes = probe();
-        }
-        catch (Exception failure) // A doctor that falls ill tells of its illness too.
-        {
-            return ([new DoctorCheck("hooks", DoctorState.Failed, $"cannot be tried: {PrintableText.Of(failure)}", "meet the requirements above first")], []);
-        }
-
-        List<DoctorCheck> checks =
-        [
-            .. probes.Select(CheckHook),
-            .. RequiredOperations
-                .Where(operation => probes.All(result => result.Operation != operation))
-                .Select(operation => new DoctorCheck(operation, DoctorState.Failed, "no hook for it in the BPF objects", "install the whole package, or run make build")),
-        ];
-        return (checks, probes);
-    }
-
-    private static DoctorCheck CheckHook(HookProbeResult result)
-    {
-        if (result.Works)
-        {
-            return new DoctorCheck(result.Operation, DoctorState.Ok, result.Backend);
-        }
-
-        var state = result.IsRequired ? DoctorState.Failed : DoctorState.Warning;
-        return new DoctorCheck(result.Operation, state, $"{result.Backend}: {result.Reason ?? "does not load"}", result.Fix ?? "use a newer kernel");
-    }
-
-    private Version? KernelVersion()
-    {
-        var release = ReadText(paths.Proc("sys/kernel/osrelease")) ?? "";
-        var numbers = new string([.. release.TakeWhile(character => char.IsAsciiDigit(character) || character == '.')]).Trim('.');
-        return Version.TryParse(numbers, out var version) ? new Version(version.Major, version.Minor) : null;
-    }
-
-    private Dictionary<string, string> ReadStatus()
-    {
-        var status = new Dictionary<string, string>();
-        foreach (var line in ReadText(paths.Proc("self/status"))?.Split('\n') ?? [])
-        {
-            var colon = line.IndexOf(':');
-            if (colon > 0)
-            {
-                status[line[..colon]] = line[(colon + 1)..].Trim();
-            }
-        }
-
-        return status;
-    }
-
-    private static string? ReadText(string path)
-    {
-        try
-        {
-            return File.ReadAllText(path).Trim();
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
+        var path = Path.Combine(agentDirectory, "sockwatch.bpf.o");
+        return File.Exists(path)
+            ? new DoctorCheck("programs", DoctorState.Ok, path)
+            : new DoctorCheck("programs", DoctorState.Failed, $"{path} is missing; it belongs beside the executable", "install the whole package, or run make build");
     }
 }

@@ -1,4 +1,8 @@
 using System.CommandLine;
+using Microsoft.Extensions.Configuration;
+using Sockwatch.Kernel;
+using Sockwatch.Payload;
+using Spectre.Console;
 
 namespace Sockwatch.Commands;
 
@@ -7,21 +11,31 @@ internal static class DoctorCommand
 {
     public static Command Create(CommandContext context)
     {
-        var json = new Option<bool>("--json") { Description = "Print the result as JSON" };
-        var command = new Command("doctor", "Check every requirement, hook by hook; exit code 0 when the agent can run") { json };
+        var json = new Option<bool>("--json") { Description = "Print the result as JSON; docs/doctor.md describes it" };
+        var config = CommandOptions.Config();
+        var btf = CommandOptions.For("--btf", "FILE");
+        var command = new Command("doctor", "Check every requirement, hook by hook; exit code 0 when the agent can run") { json, config, btf };
         command.SetAction(parsed =>
         {
-            var checks = new DoctorChecks(
-                context.Paths, context.AgentDirectory, DoctorChecks.LibbpfLoads, () => context.Composition.HookProbe().Probe());
-            var report = checks.Run();
+            var configuration = CommandOptions.Load(parsed, context, config, btf);
+            var options = configuration.GetSection("Kernel").Get<KernelOptions>() ?? new KernelOptions();
+            var payload = configuration.GetSection("Payload").Get<PayloadOptions>() ?? new PayloadOptions();
+            var host = HostFacts.Read(context.Paths);
+            var report = new DoctorChecks(
+                host, context.Paths, options.Btf, payload.IsOn, context.AgentDirectory, DoctorChecks.LibbpfVersion,
+                context.Composition.HookProbe(configuration, options, host)).Run();
             if (parsed.GetValue(json))
             {
-                report.WriteJson(context.Terminal.Output);
+                DoctorJson.Write(context.Terminal.Output, report);
+            }
+            else if (context.Terminal.IsInteractive)
+            {
+                // Spectre honours NO_COLOR by itself.
+                DoctorText.Show(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(context.Terminal.Output) }), report);
             }
             else
             {
-                var noColour = context.Environment["NO_COLOR"] is string { Length: > 0 };
-                report.WriteText(context.Terminal.Output, context.Terminal.IsInteractive && !noColour);
+                context.Terminal.Output.Write(DoctorText.ToText(report));
             }
 
             return report.CanRun ? ExitCode.Done : ExitCode.Failed;

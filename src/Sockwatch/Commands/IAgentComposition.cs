@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Sockwatch.Aggregation;
-using Sockwatch.Exporters;
+using Sockwatch.Exporters.Trace;
 using Sockwatch.Kernel;
 using Sockwatch.Reader;
 
@@ -14,14 +14,13 @@ internal interface IAgentComposition
     IHost Agent(IConfiguration configuration);
 
     /// <summary>
-    /// Kernel to records, with peer changes switched on. Records go to the sink that <paramref name="sink"/> makes.
-    /// The host's services include <see cref="IFlowNaming"/>.
+    /// Kernel to records, for one trace: they go to the sink that <paramref name="sink"/> makes.
     /// </summary>
-    IHost Trace(IConfiguration configuration, Func<IFlowNaming, IFlowRecordSink> sink);
+    IHost Trace(IConfiguration configuration, Func<TraceSource, IFlowRecordSink> sink);
 
     /// <summary>Kernel to reports. The host's services include <see cref="IReportSource"/>.</summary>
     IHost Top(IConfiguration configuration);
 
     /// <summary>Tries each hook by loading it.</summary>
-    IHookProbe HookProbe();
+    IHookProbe HookProbe(IConfiguration configuration, KernelOptions options, HostFacts host);
 }

@@ -18,6 +18,9 @@ internal static class RunCommand
             CommandOptions.For("--otlp-endpoint", "URL"),
             CommandOptions.For("--otlp-protocol", "grpc|http/protobuf"),
             CommandOptions.For("--interval", "DURATION"),
+            CommandOptions.For("--backend", "auto|tracepoint|fentry|kprobe"),
+            CommandOptions.For("--btf", "FILE"),
+            CommandOptions.For("--kubeconfig", "FILE"),
             CommandOptions.For("--log-level", "LEVEL", "trace, debug, info, warn or error"),
         ];
         var command = new Command("run", "Run the agent: metrics, health and flow logs, until it is told to end") { config };
@@ -28,7 +31,9 @@ internal static class RunCommand
 
         command.SetAction(async (parsed, stopping) =>
         {
-            using var host = context.Composition.Agent(CommandOptions.Load(parsed, context, config, switches));
+            var configuration = CommandOptions.Load(parsed, context, config, switches);
+            context.KeepOnly(AgentPrivileges.Of(configuration, parsed.GetValue(config), context));
+            using var host = context.Composition.Agent(configuration);
             await AgentHost.RunAsync(host, stopping).ConfigureAwait(false);
             return ExitCode.Done;
         });

@@ -14,11 +14,19 @@ internal sealed record SwitchValue(string Switch, string Value);
 /// </summary>
 internal sealed class ConfigurationLoader
 {
+    private static readonly string[] s_payloadLists = ["payload:processes:", "payload:ports:", "payload:namespaces:"];
+
     private readonly Dictionary<string, string?> _values = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Keys and values as the options classes bind them.</summary>
     /// <exception cref="ConfigurationException">Something in it is unknown or not acceptable.</exception>
     public static IConfigurationRoot Load(string? file, IDictionary environment, IEnumerable<SwitchValue> switches)
+    {
+        var given = switches.ToList();
+        return new ConfigurationBuilder().Add(new OperatorSettings(file, () => Read(file, environment, given))).Build();
+    }
+
+    private static Dictionary<string, string?> Read(string? file, IDictionary environment, IEnumerable<SwitchValue> switches)
     {
         var loader = new ConfigurationLoader();
         loader.AddStandardVariables(environment);
@@ -39,7 +47,7 @@ internal sealed class ConfigurationLoader
             loader._values[StandardVariables.DisabledKey] = "true";
         }
 
-        return new ConfigurationBuilder().AddInMemoryCollection(loader._values).Build();
+        return loader._values;
     }
 
     private void AddStandardVariables(IDictionary environment)
@@ -67,12 +75,30 @@ internal sealed class ConfigurationLoader
 
     private void CheckTogether()
     {
-        if (IsSet("otlp:clientCertificate") != IsSet("otlp:clientKey"))
+        if (IsSet("otlp", "clientCertificate") != IsSet("otlp", "clientKey"))
         {
             throw new ConfigurationException("only one of otlp.clientCertificate and otlp.clientKey is set; expected both, or neither");
         }
 
-        bool IsSet(string path) => _values.GetValueOrDefault(path) is { Length: > 0 };
+        foreach (var signal in StandardVariables.Signals)
+        {
+            var section = $"{StandardVariables.SignalSection}:{signal}";
+            if (IsSet(section, "clientCertificate") != IsSet(section, "clientKey"))
+            {
+                var variables = $"OTEL_EXPORTER_OTLP_{signal.ToUpperInvariant()}_CLIENT_";
+                throw new ConfigurationException($"only one of {variables}CERTIFICATE and {variables}KEY is set; expected both, or neither");
+            }
+        }
+
+        if (_values.GetValueOrDefault("payload:direction") is { } direction and not "off"
+            && _values.GetValueOrDefault("payload:all") != "true"
+            && !_values.Keys.Any(key => s_payloadLists.Any(list => key.StartsWith(list, StringComparison.OrdinalIgnoreCase))))
+        {
+            throw new ConfigurationException(
+                $"payload.direction is {direction}, but nobody's payload is named; expected payload.processes, payload.ports or payload.namespaces, or payload.all: true");
+        }
+
+        bool IsSet(string section, string key) => _values.GetValueOrDefault($"{section}:{key}") is { Length: > 0 };
     }
 
     private void AddFile(string path)

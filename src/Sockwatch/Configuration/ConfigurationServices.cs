@@ -14,6 +14,17 @@ internal static class ConfigurationServices
         return services;
     }
 
+    /// <summary>Takes over what can change while the agent runs: whoever can, adds an <see cref="IReloadable"/>.</summary>
+    public static IServiceCollection AddConfigurationWatch(this IServiceCollection services)
+    {
+        services.AddHostedService(provider => new ConfigurationWatch(
+            provider.GetService<OperatorSettings>(),
+            provider.GetServices<IReloadable>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<ConfigurationWatch>>()));
+        return services;
+    }
+
     /// <summary>Needed before there are services: the logger is what everything else is built on.</summary>
     public static LogLevel LogLevel(this IConfiguration configuration) =>
         Enum.TryParse<LogLevel>(configuration["log:level"], out var level) ? level : new LogOptions().Level;

@@ -11,7 +11,7 @@ namespace Sockwatch.Configuration;
 /// One line per message, for operators: <c>2026-11-23T10:15:02.123Z INFO  kernel  Attached …</c>. An exception is its
 /// message; its stack is shown at level debug only.
 /// </summary>
-internal sealed class OperatorFormatter(TimeProvider time, LogLevel level) : ConsoleFormatter(FormatterName)
+internal sealed class OperatorFormatter(TimeProvider time, LogSwitch level) : ConsoleFormatter(FormatterName)
 {
     public const string FormatterName = "operator";
 
@@ -28,7 +28,7 @@ internal sealed class OperatorFormatter(TimeProvider time, LogLevel level) : Con
         textWriter.Write(time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'.'fff'Z'", CultureInfo.InvariantCulture));
         textWriter.Write($" {Word(logEntry.LogLevel),-5} {Stage(logEntry.Category)}  ");
         textWriter.WriteLine(PrintableText.Of(OneLine(message), MaxLength));
-        if (logEntry.Exception is not null && level <= LogLevel.Debug)
+        if (logEntry.Exception is not null && level.Level <= LogLevel.Debug)
         {
             textWriter.WriteLine(logEntry.Exception.ToString());
         }
@@ -64,16 +64,11 @@ internal sealed class OperatorFormatter(TimeProvider time, LogLevel level) : Con
 internal static class OperatorLogging
 {
     /// <summary>Messages go to standard error; standard output belongs to flow records.</summary>
-    public static ILoggingBuilder AddOperatorLog(this ILoggingBuilder logging, LogLevel level)
+    public static ILoggingBuilder AddOperatorLog(this ILoggingBuilder logging, LogSwitch level)
     {
         logging.ClearProviders();
-        logging.SetMinimumLevel(level);
-
-        // What the web server says about each request and the host about itself is ours to say, or not at all.
-        logging.AddFilter("Microsoft", level <= LogLevel.Debug ? level : LogLevel.Warning);
-
-        // A stage that fails is the command's to report, in one line.
-        logging.AddFilter("Microsoft.Extensions.Hosting", level <= LogLevel.Debug ? level : LogLevel.None);
+        logging.SetMinimumLevel(LogLevel.Trace);
+        logging.AddFilter((category, importance) => level.Writes(category, importance));
         logging.Services.AddSingleton<ConsoleFormatter>(provider =>
             new OperatorFormatter(provider.GetService<TimeProvider>() ?? TimeProvider.System, level));
         logging.AddConsole(console =>

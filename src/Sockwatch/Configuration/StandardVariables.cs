@@ -16,7 +16,10 @@ internal static class StandardVariables
     /// <summary>Set when OpenTelemetry is switched off as a whole.</summary>
     public const string DisabledKey = "OtlpDisabled";
 
-    private static readonly ImmutableArray<string> Signals = ["Metrics", "Logs", "Traces"];
+    public static readonly ImmutableArray<string> Signals = ["Metrics", "Logs", "Traces"];
+
+    private static readonly ImmutableArray<string> OfOneSignal =
+        ["ENDPOINT", "PROTOCOL", "HEADERS", "TIMEOUT", "COMPRESSION", "CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"];
 
     /// <summary>A variable, the key it sets, and its value as the key's rule reads it; null for "has no meaning here".</summary>
     internal sealed record Variable(string Name, string Key, Func<string, string?> Translate);
@@ -39,6 +42,7 @@ internal static class StandardVariables
         new("OTEL_RESOURCE_ATTRIBUTES", "otlp.resourceAttributes", AsIs),
         new("OTEL_METRICS_EXPORTER", "otlp.metrics", OnUnlessNone),
         new("OTEL_LOGS_EXPORTER", "otlp.logs", OnUnlessNone),
+        new("OTEL_TRACES_EXPORTER", "otlp.spans", OnUnlessNone),
     ];
 
     /// <summary>What holds for one signal only; such a variable wins over the general key.</summary>
@@ -46,7 +50,7 @@ internal static class StandardVariables
     {
         foreach (var signal in Signals)
         {
-            foreach (var name in (string[])["ENDPOINT", "PROTOCOL", "HEADERS", "TIMEOUT", "COMPRESSION"])
+            foreach (var name in OfOneSignal)
             {
                 var general = All.Single(one => one.Name == Prefix + name);
                 yield return (

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Numerics;
+using Sockwatch.Payload;
 
 namespace Sockwatch.Configuration;
 
@@ -9,6 +10,21 @@ namespace Sockwatch.Configuration;
 /// <param name="Normalise">The value as configuration binding reads it; null when it is not acceptable.</param>
 internal sealed record ValueRule(string Expected, Func<string, string?> Normalise)
 {
+    /// <summary>The only values there are; empty when they cannot be listed.</summary>
+    public IReadOnlyList<string> Words { get; private init; } = [];
+
+    /// <summary>Of a whole number.</summary>
+    public (int Least, int Most)? Range { get; private init; }
+
+    /// <summary>Of a size, in bytes, as it may be written without a unit.</summary>
+    public (long Least, long Most)? Sizes { get; private init; }
+
+    /// <summary>Whether a size has to be a power of two.</summary>
+    public bool IsPowerOfTwo { get; private init; }
+
+    /// <summary>Whether 0 is a value beside the range; it turns the thing off.</summary>
+    public bool HasZero { get; private init; }
+
     public static readonly ValueRule Flag = OneOf("true", "false");
 
     public static readonly ValueRule Port = Whole(1, 65_535);
@@ -31,7 +47,17 @@ internal sealed record ValueRule(string Expected, Func<string, string?> Normalis
             "WARN" or "WARNING" => "Warning",
             "ERROR" => "Error",
             _ => null,
-        });
+        }) { Words = ["trace", "debug", "info", "warn", "error"] };
+
+    /// <summary>A level as <see cref="LogLevel"/> has it.</summary>
+    public static string Word(Microsoft.Extensions.Logging.LogLevel level) => level switch
+    {
+        Microsoft.Extensions.Logging.LogLevel.Trace => "trace",
+        Microsoft.Extensions.Logging.LogLevel.Debug => "debug",
+        Microsoft.Extensions.Logging.LogLevel.Information => "info",
+        Microsoft.Extensions.Logging.LogLevel.Warning => "warn",
+        _ => "error",
+    };
 
     public static readonly ValueRule AbsolutePath = new(
         "an absolute path",
@@ -55,7 +81,13 @@ internal sealed record ValueRule(string Expected, Func<string, string?> Normalis
         "a file name, or nothing",
         text => text.Contains('\0') ? null : text);
 
+    public static readonly ValueRule Text = new("a name, or nothing", text => text);
+
     public static readonly ValueRule NotEmpty = new("a name", text => text.Length > 0 ? text : null);
+
+    public static readonly ValueRule Pattern = new(
+        "a regular expression in ASCII, without lookaround and backreferences",
+        text => Redaction.WhyNot(text) is null ? text : null);
 
     public static readonly ValueRule Share = new(
         "a number from 0 to 1",
@@ -67,32 +99,31 @@ internal sealed record ValueRule(string Expected, Func<string, string?> Normalis
         $"a size from {Quantity.BytesText(least)} to {Quantity.BytesText(most)}{(orZero ? ", or 0" : "")}, such as 64MiB",
         text => Quantity.TryParseBytes(text, out var bytes) && ((bytes >= least && bytes <= most) || (orZero && bytes == 0))
             ? bytes.ToString(CultureInfo.InvariantCulture)
-            : null);
+            : null) { Sizes = (least, most), HasZero = orZero };
 
     public static ValueRule Whole(int least, int most) => new(
         string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {most}"),
         text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
             && value >= least && value <= most
                 ? value.ToString(CultureInfo.InvariantCulture)
-                : null);
+                : null) { Range = (least, most) };
 
     public static ValueRule PowerOfTwoBytes(int least, int most) => new(
         $"a size that is a power of two from {Quantity.BytesText(least)} to {Quantity.BytesText(most)}, such as 8MiB",
         text => Quantity.TryParseBytes(text, out var bytes) && bytes >= least && bytes <= most && BitOperations.IsPow2(bytes)
             ? bytes.ToString(CultureInfo.InvariantCulture)
-            : null);
+            : null) { Sizes = (least, most), IsPowerOfTwo = true };
 
-    /// <param name="orZero">Whether 0, which lies below <paramref name="least"/>, is a value as well; it turns the thing off.</param>
     public static ValueRule Duration(TimeSpan least, TimeSpan most, bool orZero = false) => new(
         $"a duration from {Quantity.DurationText(least)} to {Quantity.DurationText(most)}{(orZero ? ", or 0" : "")}, such as 5s or 1m30s",
         text => Quantity.TryParseDuration(text, out var duration)
             && ((duration >= least && duration <= most) || (orZero && duration == TimeSpan.Zero))
                 ? duration.ToString("c", CultureInfo.InvariantCulture)
-                : null);
+                : null) { HasZero = orZero };
 
     public static ValueRule OneOf(params string[] values) => new(
         values.Length == 2 ? $"{values[0]} or {values[1]}" : $"{string.Join(", ", values[..^1])} or {values[^1]}",
-        text => Array.Find(values, value => value.Equals(text, StringComparison.OrdinalIgnoreCase)));
+        text => Array.Find(values, value => value.Equals(text, StringComparison.OrdinalIgnoreCase))) { Words = values };
 
     // IPNetwork refuses bits set beyond the prefix; an operator who writes 10.1.2.3/8 means 10.0.0.0/8 or a typo: refuse too.
     private static string? NormaliseNetwork(string text) =>

@@ -11,8 +11,12 @@ internal static class DiagnosticsServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<LossLedger>();
         services.TryAddSingleton<CacheLedger>();
+        services.TryAddSingleton<ApiLedger>();
+        services.TryAddSingleton<DnsLedger>();
         services.TryAddSingleton<ExportFailures>();
+        services.TryAddSingleton<ControlRefusals>();
         services.TryAddSingleton<HookState>();
+        services.TryAddSingleton<ListStatus>();
         services.TryAddSingleton<Health>();
         services.TryAddSingleton(BuildInfo.Current);
         return services;

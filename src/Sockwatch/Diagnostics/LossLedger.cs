@@ -10,9 +10,13 @@ internal sealed class LossLedger
 {
     public const string KernelStage = "kernel";
     public const string FlowLogStage = "flow_log";
+    public const string OtlpMetricsStage = "otlp_metrics";
     public const string OtlpLogsStage = "otlp_logs";
     public const string OtlpSpansStage = "otlp_spans";
+    public const string TraceStage = "trace";
     public const string EnrichmentStage = "enrichment";
+    public const string VerdictsStage = "verdicts";
+    public const string PayloadStage = "payload";
 
     public const string ProgramRecursion = "program_recursion";
     public const string QueueFull = "queue_full";
@@ -20,6 +24,17 @@ internal sealed class LossLedger
     public const string Undeliverable = "undeliverable";
     public const string Rejected = "rejected";
     public const string ListenersFull = "listeners_full";
+    public const string ObjectsFull = "kubernetes_objects_full";
+    public const string UnreadableObjects = "kubernetes_object_unreadable";
+    public const string LookUpsFull = "kubernetes_look_ups_full";
+    public const string NamesLate = "names_late";
+    public const string BrokenLine = "broken_line";
+    public const string BrokenFile = "broken_file";
+    public const string EntriesFull = "entries_full";
+    public const string NamesFull = "names_full";
+    public const string AddedFull = "added_full";
+    public const string LimitsFull = "limits_full";
+    public const string MemoryFull = "memory_full";
 
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Stage, string Reason), Entry> _entries = [];
@@ -41,7 +56,19 @@ internal sealed class LossLedger
             Set(stage, Rejected, 0);
         }
 
+        Set(OtlpMetricsStage, Rejected, 0);
+        Set(TraceStage, QueueFull, 0);
         Set(EnrichmentStage, ListenersFull, 0);
+        Set(EnrichmentStage, ObjectsFull, 0);
+        Set(EnrichmentStage, UnreadableObjects, 0);
+        Set(EnrichmentStage, LookUpsFull, 0);
+        Set(EnrichmentStage, NamesLate, 0);
+        Set(KernelStage, LimitsFull, 0);
+        foreach (var reason in (string[])[BrokenLine, BrokenFile, EntriesFull, NamesFull, AddedFull])
+        {
+            Set(VerdictsStage, reason, 0);
+        }
+        Set(PayloadStage, MemoryFull, 0);
     }
 
     /// <summary>For totals that are counted elsewhere.</summary>

@@ -35,6 +35,12 @@ internal sealed class BoundedCache<TKey, TValue>(int limit)
         return true;
     }
 
+    public void Remove(TKey key)
+    {
+        _young.Remove(key);
+        _old.Remove(key);
+    }
+
     public void Add(TKey key, TValue value)
     {
         if (_young.Count >= _limitOfGeneration && !_young.ContainsKey(key))

@@ -1,81 +1,107 @@
 using System.Globalization;
-using Microsoft.Extensions.Options;
 using Sockwatch.Aggregation;
 using Sockwatch.Diagnostics;
+using Sockwatch.Enrichment.Dns;
 using Sockwatch.Kernel;
 using Sockwatch.Reader;
+using Sockwatch.Verdicts;
 
 namespace Sockwatch.Enrichment;
 
 /// <summary>
-/// Names edges by what this machine knows: the cgroup's path, the executable's path, its own addresses and the networks in the
-/// configuration. Names that others chose are made printable and cut. Any thread may call it.
+/// Names edges and flows: this side by its cgroup's path, the pod in it and the executable's path; the other side as
+/// <see cref="PeerNaming"/> has it. Names that others chose are made printable and cut. Any thread may call it.
 /// </summary>
-internal sealed class EdgeNaming : IEdgeNaming, IFlowNaming
+internal sealed class EdgeNaming : IEdgeNaming, IFlowNaming, IOwners
 {
     /// <summary>Of label values; longer names are cut.</summary>
     public const int MaxNameLength = 255;
 
-    private const int MaxExecutables = 8192;
-    private const int MaxCgroups = 4096;
-    private const int MaxListeners = 8192;
-
     private readonly IKernelTotals _kernel;
-    private readonly NodeAddresses _node;
-    private readonly NetworkNames _networks;
-    private readonly LossLedger _losses;
-    private readonly Listeners _listeners;
+    private readonly ILocalPods? _pods;
+    private readonly IRemotePeers? _cluster;
+    private readonly BootClock _clock;
+    private readonly TimeProvider _time;
+    private readonly Executables _executables;
+    private readonly Cgroups _cgroups;
+    private readonly DnsNaming? _dns;
+    private readonly PeerNaming _peers;
     private readonly Lock _lock = new();
-    private readonly BoundedCache<ulong, ExecutableName> _executables;
-    private readonly BoundedCache<ulong, CgroupName> _cgroups;
+    private readonly KernelLists? _lists;
+    private readonly Detections? _detections;
     private readonly string?[] _ports = new string?[ushort.MaxValue + 1];
 
-    public EdgeNaming(
-        IKernelTotals kernel,
-        NodeAddresses node,
-        IOptions<EnrichmentOptions> options,
-        LossLedger losses,
-        CacheLedger caches,
-        TimeProvider time)
-        : this(kernel, node, options, losses, caches, time, MaxExecutables, MaxCgroups, MaxListeners)
+    public EdgeNaming(NamingSources sources, NodeAddresses node, NetworkNames networks, EnrichmentOptions options, NamingLimits limits)
     {
+        _kernel = sources.Kernel;
+        _pods = sources.Pods;
+        _cluster = sources.Cluster;
+        _clock = sources.Clock;
+        _time = sources.Time;
+        _lists = sources.Lists;
+        _detections = sources.Detections;
+        _executables = new Executables(sources.Kernel, sources.Caches, limits.Executables);
+        _cgroups = new Cgroups(sources.Kernel, sources.Presence, sources.Caches, _time, options.KeepNames, limits.Cgroups);
+        _dns = sources.DnsMessages is { } messages
+            ? new DnsNaming(messages, _cgroups, options, sources.Dns, sources.Caches, _clock, _time, limits.DnsQuestions)
+            : null;
+        _peers = new PeerNaming(node, networks, new Listeners(_time, limits.Listeners), sources.Cluster, _dns, sources.Reverse, sources.Losses);
     }
 
-    internal EdgeNaming(
-        IKernelTotals kernel,
-        NodeAddresses node,
-        IOptions<EnrichmentOptions> options,
-        LossLedger losses,
-        CacheLedger caches,
-        TimeProvider time,
-        int maxExecutables,
-        int maxCgroups,
-        int maxListeners)
+    /// <summary>Of the lists: who is on one is so at once.</summary>
+    public uint Generation => _lists?.Generation ?? 0;
+
+    /// <summary>Reads the DNS messages that wait, before there are too many.</summary>
+    public void DrainDns()
     {
-        _kernel = kernel;
-        _node = node;
-        _networks = new NetworkNames(options.Value);
-        _losses = losses;
-        _listeners = new Listeners(time, maxListeners);
-        _executables = new BoundedCache<ulong, ExecutableName>(maxExecutables);
-        _cgroups = new BoundedCache<ulong, CgroupName>(maxCgroups);
-        caches.Follow("executables", () => _executables.Evictions);
-        caches.Follow("cgroups", () => _cgroups.Evictions);
+        lock (_lock)
+        {
+            _dns?.Drain();
+        }
+    }
+
+    public bool IsGone(in EdgeKey key)
+    {
+        lock (_lock)
+        {
+            return _cgroups.IsGone(key.CgroupId) || (key.Pid != 0 && !_kernel.HasProcess(key.ExecutableId));
+        }
+    }
+
+    /// <summary>Finds out which cgroups are gone.</summary>
+    public void SweepCgroups()
+    {
+        lock (_lock)
+        {
+            _cgroups.Sweep();
+        }
     }
 
     public EdgeAttributes Name(in EdgeKey key)
     {
         lock (_lock)
         {
-            return NameLocked(key);
+            return NameLocked(key, _time.GetUtcNow());
         }
     }
+
+    public EdgeAttributes Name(in FlowRecord record)
+    {
+        var beganAtNs = _clock.ToUnixNs(record.StartedAtNs != 0 ? record.StartedAtNs : record.AtNs);
+        var beganAt = DateTimeOffset.UnixEpoch.AddTicks(beganAtNs / 100);
+        lock (_lock)
+        {
+            return NameLocked(record.Edge, beganAt);
+        }
+    }
+
+    public bool IsAwaited(in FlowRecord record) => (_pods is not null || _cluster is not null) && Name(in record).IsProvisional;
 
     public string? ExecutablePath(ulong id)
     {
         lock (_lock)
         {
-            return ExecutableOf(id)?.Path;
+            return _executables.Find(id)?.Path;
         }
     }
 
@@ -83,56 +109,69 @@ internal sealed class EdgeNaming : IEdgeNaming, IFlowNaming
     {
         lock (_lock)
         {
-            return CgroupOf(cgroupId)?.ContainerId;
+            return _cgroups.Find(cgroupId)?.ContainerId;
         }
     }
 
-    private EdgeAttributes NameLocked(in EdgeKey key)
+    public Detection? Detection(int number) => _detections?.Find(number);
+
+    public PodNames? Pod(ulong cgroupId)
     {
-        var executable = ExecutableOf(key.ExecutableId);
-        var cgroup = CgroupOf(key.CgroupId);
-        var workload = WorkloadOf(executable, cgroup);
-        var peerAddress = key.PeerAddress;
-        var peerClass = PeerClass.Of(peerAddress);
-        if (peerClass is PeerClass.Private or PeerClass.Public && _node.Contains(peerAddress))
+        lock (_lock)
         {
-            peerClass = PeerClass.Node;
+            return _cgroups.Find(cgroupId) is { } cgroup ? _pods?.Find(cgroup, out _)?.Names.Printable(MaxNameLength) ?? WithoutName(cgroup) : null;
+        }
+    }
+
+    // The path alone tells which pod it was. A pod from a file has a hash there, and another uid in the cluster.
+    private static PodNames? WithoutName(CgroupName cgroup) =>
+        cgroup.PodUid is { Length: CgroupName.UuidLength } uid ? new PodNames("", "", uid, "", "", []) : null;
+
+    private EdgeAttributes NameLocked(in EdgeKey key, DateTimeOffset at)
+    {
+        var executable = _executables.Find(key.ExecutableId);
+        var cgroup = _cgroups.Find(key.CgroupId);
+        var isAwaited = false;
+        var pod = cgroup is null ? null : _pods?.Find(cgroup, out isAwaited);
+        var workload = pod?.Workload.Printable() ?? WorkloadOf(executable, cgroup);
+        if (key.IsOwnersOverflow)
+        {
+            // Of the one who has too many peers to count apart, and of no peer.
+            return EdgeAttributes.Overflow with
+            {
+                WorkloadNamespace = workload.Namespace,
+                WorkloadKind = workload.Kind,
+                WorkloadName = workload.Name,
+                ProcessExecutableName = executable?.Name ?? "",
+            };
         }
 
-        if (key.Role == NetworkRole.Server && workload.IsKnown && key.ServerPort != 0
-            && !_listeners.Heard(key.ServerPort, key.Transport, key.CgroupId, workload, cgroup?.Parent ?? ""))
+        if (!isAwaited)
         {
-            _losses.Add(LossLedger.EnrichmentStage, LossLedger.ListenersFull);
+            _peers.Heard(key, workload, cgroup);
         }
 
-        var peer = PeerOf(key, peerClass, cgroup);
+        var peer = _peers.Find(key, cgroup, at, out var isPeerAwaited);
         return new EdgeAttributes(
             workload.Namespace,
             workload.Kind,
             workload.Name,
             executable?.Name ?? "",
             RoleName(key.Role),
-            peerClass,
-            peer.Namespace,
-            peer.Kind,
-            peer.Name,
+            _lists?.Find(key.PeerAddress).Detection > 0 ? PeerClass.Listed : peer.Class,
+            peer.Workload.Namespace,
+            peer.Workload.Kind,
+            peer.Workload.Name,
             PortName(key.ServerPort),
             TransportProtocol.Name(key.Transport),
-            NetworkTypeName(key.NetworkType));
-    }
-
-    private Workload PeerOf(in EdgeKey key, string peerClass, CgroupName? cgroup)
-    {
-        if (peerClass is PeerClass.Loopback or PeerClass.Node && key.Role == NetworkRole.Client)
+            NetworkTypeName(key.NetworkType))
         {
-            var listener = _listeners.Find(key.ServerPort, key.Transport, key.CgroupId, cgroup?.Parent ?? "");
-            if (listener.IsKnown)
-            {
-                return listener;
-            }
-        }
-
-        return _networks.Find(key.PeerAddress) is { } network ? new Workload("", "Cidr", network) : Workload.Unknown;
+            ProcessExecutablePath = executable is { Path: var path } ? path.Length <= MaxNameLength ? path : PrintableText.Of(path, MaxNameLength) : "",
+            ProcessPid = key.Pid == 0 ? "" : key.Pid.ToString(CultureInfo.InvariantCulture),
+            ContainerId = cgroup?.ContainerId ?? "",
+            PodName = pod?.Names.Printable(MaxNameLength).Name ?? "",
+            IsProvisional = isAwaited || isPeerAwaited,
+        };
     }
 
     private static Workload WorkloadOf(ExecutableName? executable, CgroupName? cgroup) => (cgroup, executable) switch
@@ -142,51 +181,6 @@ internal sealed class EdgeNaming : IEdgeNaming, IFlowNaming
         (_, { } known) => new Workload("", Workload.Process, known.Name),
         _ => Workload.Unknown,
     };
-
-    // What the kernel does not know yet is not remembered, so that it is found once it is known.
-    private ExecutableName? ExecutableOf(ulong id)
-    {
-        if (id == 0)
-        {
-            return null;
-        }
-
-        if (_executables.TryGet(id, out var name))
-        {
-            return name;
-        }
-
-        if (_kernel.ExecutablePath(id) is not { Length: > 0 } path)
-        {
-            return null;
-        }
-
-        name = ExecutableName.Parse(path);
-        _executables.Add(id, name);
-        return name;
-    }
-
-    private CgroupName? CgroupOf(ulong id)
-    {
-        if (id == 0)
-        {
-            return null;
-        }
-
-        if (_cgroups.TryGet(id, out var name))
-        {
-            return name;
-        }
-
-        if (_kernel.CgroupPath(id) is not { Length: > 0 } path)
-        {
-            return null;
-        }
-
-        name = CgroupName.Parse(path);
-        _cgroups.Add(id, name);
-        return name;
-    }
 
     private string PortName(ushort port) =>
         port == 0 ? "" : _ports[port] ??= port.ToString(CultureInfo.InvariantCulture);

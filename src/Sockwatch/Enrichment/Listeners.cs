@@ -17,7 +17,7 @@ internal sealed class Listeners(TimeProvider time, int limit)
     private int _count;
 
     /// <summary>False when there is no room for one more.</summary>
-    public bool Heard(ushort port, byte transport, ulong cgroupId, in Workload workload, string cgroupParent)
+    public bool Heard(ushort port, byte transport, ulong cgroupId, in Workload workload, string cgroupParent, bool isContainer)
     {
         if (_byPort.TryGetValue((port, transport), out var listeners))
         {
@@ -46,12 +46,13 @@ internal sealed class Listeners(TimeProvider time, int limit)
             _byPort.Add((port, transport), listeners = []);
         }
 
-        listeners.Add(new Listener(cgroupId, workload, cgroupParent, time.GetTimestamp()));
+        listeners.Add(new Listener(cgroupId, workload, cgroupParent, isContainer, time.GetTimestamp()));
         _count++;
         return true;
     }
 
-    public Workload Find(ushort port, byte transport, ulong clientCgroupId, string clientCgroupParent)
+    /// <param name="isOwnNetwork">The client may be in a network namespace of its own, where nobody else's ports are.</param>
+    public Workload Find(ushort port, byte transport, ulong clientCgroupId, string clientCgroupParent, bool isOwnNetwork)
     {
         if (!_byPort.TryGetValue((port, transport), out var listeners))
         {
@@ -60,10 +61,13 @@ internal sealed class Listeners(TimeProvider time, int limit)
 
         return OnlyOne(listeners, listener => listener.CgroupId == clientCgroupId && !IsSucceeded(listener, listeners))
             ?? OnlyOne(listeners, listener => clientCgroupParent.Length > 1 && listener.CgroupParent == clientCgroupParent && listener.IsContainer)
-            ?? OnlyOne(listeners, listener => time.GetElapsedTime(listener.HeardAt) < RecentlyHeard)
-            ?? OnlyOne(listeners, listener => time.GetElapsedTime(listener.HeardAt) < ForgetAfter)
+            ?? (isOwnNetwork ? null : OnlyLately(listeners))
             ?? Workload.Unknown;
     }
+
+    private Workload? OnlyLately(List<Listener> listeners) =>
+        OnlyOne(listeners, listener => time.GetElapsedTime(listener.HeardAt) < RecentlyHeard)
+        ?? OnlyOne(listeners, listener => time.GetElapsedTime(listener.HeardAt) < ForgetAfter);
 
     // Silent since another of its cgroup began to serve: a program that ended, and the next one on its port.
     private static bool IsSucceeded(Listener listener, List<Listener> listeners) =>
@@ -102,7 +106,7 @@ internal sealed class Listeners(TimeProvider time, int limit)
         }
     }
 
-    private sealed class Listener(ulong cgroupId, in Workload workload, string cgroupParent, long firstHeardAt)
+    private sealed class Listener(ulong cgroupId, in Workload workload, string cgroupParent, bool isContainer, long firstHeardAt)
     {
         public ulong CgroupId { get; } = cgroupId;
 
@@ -111,7 +115,7 @@ internal sealed class Listeners(TimeProvider time, int limit)
         /// <summary>The pod's cgroup, if this is one container of several.</summary>
         public string CgroupParent { get; } = cgroupParent;
 
-        public bool IsContainer => Workload.Kind == Workload.Container;
+        public bool IsContainer => isContainer;
 
         public long FirstHeardAt { get; } = firstHeardAt;
 

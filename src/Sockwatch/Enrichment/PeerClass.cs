@@ -12,6 +12,13 @@ internal static class PeerClass
     public const string Private = "private";
     public const string Public = "public";
 
+    // What only the cluster can tell.
+    public const string Pod = "pod";
+    public const string Service = "service";
+
+    /// <summary>On a list of addresses whose contact is a detection, wherever it is.</summary>
+    public const string Listed = "listed";
+
     /// <summary>The class by the address alone; the addresses of this machine are for the caller to know.</summary>
     public static string Of(in Address16 address)
     {

@@ -1,3 +1,5 @@
+using Sockwatch.Diagnostics;
+
 namespace Sockwatch.Enrichment;
 
 /// <summary>Who owns a socket.</summary>
@@ -7,7 +9,15 @@ internal readonly record struct Workload(string Namespace, string Kind, string N
     public const string SystemdUnit = "SystemdUnit";
     public const string Process = "Process";
 
+    // Peers only.
+    public const string Network = "Cidr";
+    public const string DomainName = "Dns";
+
     public static readonly Workload Unknown = new("", "", "");
 
     public bool IsKnown => Kind.Length > 0;
+
+    /// <summary>Fit for a label, whoever chose the names.</summary>
+    public Workload Printable() => new(
+        PrintableText.Of(Namespace, EdgeNaming.MaxNameLength), PrintableText.Of(Kind, EdgeNaming.MaxNameLength), PrintableText.Of(Name, EdgeNaming.MaxNameLength));
 }

@@ -24,6 +24,15 @@ internal sealed partial class AgentHttpServer(IOptions<HttpOptions> options, Age
     private const int MaxConnections = 128;
     private const int MaxRequestHeadBytes = 16 * 1024;
 
+    // A scraper that reads slowly is not waited for: the stages after this one have their last words to say.
+    private static readonly TimeSpan StopPatience = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How long a connection may do nothing: past a scrape every 15 s. So many idle ones cannot keep probes out for longer.</summary>
+    internal TimeSpan IdleLimit { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>How long a request may take to say what it wants.</summary>
+    internal TimeSpan RequestHeadLimit { get; init; } = TimeSpan.FromSeconds(5);
+
     private KestrelServer? _server;
     private ServiceProvider? _services;
 
@@ -42,6 +51,8 @@ internal sealed partial class AgentHttpServer(IOptions<HttpOptions> options, Age
         kestrel.Limits.MaxConcurrentConnections = MaxConnections;
         kestrel.Limits.MaxRequestBodySize = 0;
         kestrel.Limits.MaxRequestHeadersTotalSize = MaxRequestHeadBytes;
+        kestrel.Limits.KeepAliveTimeout = IdleLimit;
+        kestrel.Limits.RequestHeadersTimeout = RequestHeadLimit;
         if (listen.Address is { } address)
         {
             kestrel.Listen(address, listen.Port, Http1Only);
@@ -70,8 +81,15 @@ internal sealed partial class AgentHttpServer(IOptions<HttpOptions> options, Age
         Log.Listening(logger, $"{Address.Host}:{Address.Port}");
     }
 
-    public Task StopAsync(CancellationToken cancellationToken) =>
-        _server?.StopAsync(cancellationToken) ?? Task.CompletedTask;
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (_server is not null)
+        {
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            patience.CancelAfter(StopPatience);
+            await _server.StopAsync(patience.Token).ConfigureAwait(false);
+        }
+    }
 
     public void Dispose()
     {

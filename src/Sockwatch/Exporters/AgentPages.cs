@@ -1,10 +1,11 @@
 using System.Diagnostics.CodeAnalysis;
-using System.IO.Compression;
 using System.Text;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.Logging;
 using Sockwatch.Aggregation;
 using Sockwatch.Diagnostics;
+using Sockwatch.Exporters.Page;
 
 namespace Sockwatch.Exporters;
 
@@ -14,19 +15,35 @@ internal sealed partial class AgentPages(
     PrometheusExporter prometheus,
     Health health,
     ExportFailures failures,
-    BuildInfo build,
-    ILogger<AgentPages> logger)
+    LocalPage page,
+    ILogger<AgentPages> logger,
+    TimeSpan? sendLimit = null,
+    long? maxBytes = null) : IDisposable
 {
     private const string PlainText = "text/plain; charset=utf-8";
 
+    // Scrapers that are served at the same time; a page stays in memory until its scraper has read it.
+    private const int MaxPages = 16;
+
+    // Of all these pages. One is served however large it is, for a budget of series that makes such pages asked for it.
+    private const long DefaultMaxBytes = 64 * 1024 * 1024;
+
+    // Longer than scrapers wait, and than a page takes over a line that anyone would scrape over.
+    private static readonly TimeSpan DefaultSendLimit = TimeSpan.FromSeconds(30);
+
+    private readonly SemaphoreSlim _pages = new(MaxPages, MaxPages);
+    private readonly TimeSpan _sendLimit = sendLimit ?? DefaultSendLimit;
+
+    private readonly long _maxBytes = maxBytes ?? DefaultMaxBytes;
+    private long _bytes;
     private int _isFailing;
 
     public Task HandleAsync(HttpContext context)
     {
         var path = context.Request.Path.Value;
-        if (path is not ("/" or "/metrics" or "/livez" or "/readyz"))
+        if (!LocalPage.Has(path) && path is not ("/metrics" or "/livez" or "/readyz"))
         {
-            return WriteAsync(context, StatusCodes.Status404NotFound, PlainText, "not found; there are / /metrics /livez /readyz\n");
+            return WriteAsync(context, StatusCodes.Status404NotFound, PlainText, "not found; there are / /metrics /livez /readyz /api/v1/\n");
         }
 
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
@@ -37,35 +54,49 @@ internal sealed partial class AgentPages(
 
         return path switch
         {
-            "/metrics" => MetricsAsync(context),
+            "/metrics" => BoundedMetricsAsync(context),
             "/livez" => ConditionsAsync(context, "alive", "not alive", health.Silent()),
             "/readyz" => ConditionsAsync(context, "ready", "not ready", health.Missing()),
-            _ => WriteAsync(context, StatusCodes.Status200OK, "text/html; charset=utf-8", HomePage.Render(reports.Latest, health, build)),
+            _ => page.HandleAsync(context),
         };
+    }
+
+    public void Dispose() => _pages.Dispose();
+
+    private async Task BoundedMetricsAsync(HttpContext context)
+    {
+        if (!_pages.Wait(TimeSpan.Zero))
+        {
+            await RefuseAsync(context, ExportFailures.TooMany, $"{MaxPages} scrapers are being served already\n").ConfigureAwait(false);
+            return;
+        }
+
+        try
+        {
+            await MetricsAsync(context).ConfigureAwait(false);
+        }
+        finally
+        {
+            _pages.Release();
+        }
     }
 
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "An exporter that fails is counted and stops nobody else.")]
     private async Task MetricsAsync(HttpContext context)
     {
+        if (Interlocked.Read(ref _bytes) >= _maxBytes)
+        {
+            await RefuseForBytesAsync(context).ConfigureAwait(false);
+            return;
+        }
+
         var format = PageFormat.Choose(context.Request.Headers.Accept);
         var isGzip = PageFormat.AcceptsGzip(context.Request.Headers.AcceptEncoding);
         using var page = new PageBuffer();
         try
         {
             var report = await reports.FreshAsync(context.RequestAborted).ConfigureAwait(false);
-            if (isGzip)
-            {
-                // Compressed as it is made: most of a page is labels that repeat, a thirtieth of it remains.
-                var gzip = new GZipStream(page, CompressionLevel.Fastest, leaveOpen: true);
-                await using (gzip.ConfigureAwait(false))
-                {
-                    await prometheus.RenderAsync(report, gzip, format, context.RequestAborted).ConfigureAwait(false);
-                }
-            }
-            else
-            {
-                await prometheus.RenderAsync(report, page, format, context.RequestAborted).ConfigureAwait(false);
-            }
+            await prometheus.RenderAsync(report, page, format, context.RequestAborted, isGzip).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -89,7 +120,31 @@ internal sealed partial class AgentPages(
             Log.RenderRecovered(logger);
         }
 
-        await SendAsync(context, page, PageFormat.ContentType(format), isGzip).ConfigureAwait(false);
+        try
+        {
+            var held = Interlocked.Add(ref _bytes, page.Length);
+            if (held > _maxBytes && held > page.Length)
+            {
+                await RefuseForBytesAsync(context).ConfigureAwait(false);
+                return;
+            }
+
+            await SendAsync(context, page, PageFormat.ContentType(format), isGzip).ConfigureAwait(false);
+        }
+        finally
+        {
+            Interlocked.Add(ref _bytes, -page.Length);
+        }
+    }
+
+    private Task RefuseForBytesAsync(HttpContext context) => RefuseAsync(
+        context, ExportFailures.TooLarge, $"pages of {_maxBytes >> 20} MiB wait for their scrapers to read them already\n");
+
+    private Task RefuseAsync(HttpContext context, string reason, string why)
+    {
+        failures.Count(ExportFailures.Prometheus, reason);
+        context.Response.Headers.RetryAfter = "1";
+        return WriteAsync(context, StatusCodes.Status503ServiceUnavailable, PlainText, why);
     }
 
     private async Task SendAsync(HttpContext context, PageBuffer page, string contentType, bool isGzip)
@@ -107,14 +162,23 @@ internal sealed partial class AgentPages(
             return;
         }
 
+        // This limit alone, which is counted by its reason: the server's own, on the rate, would end it as if the scraper had gone.
+        if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate)
+        {
+            rate.MinDataRate = null;
+        }
+
+        using var limit = new CancellationTokenSource(_sendLimit);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, context.RequestAborted);
         try
         {
-            await page.SendToAsync(context.Response.Body, context.RequestAborted).ConfigureAwait(false);
+            await page.SendToAsync(context.Response.Body, end.Token).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is OperationCanceledException or IOException)
         {
-            // The scraper went away or was too slow, and misses this page.
-            failures.Count(ExportFailures.Prometheus, ExportFailures.WriteFailed);
+            // The scraper went away or is too slow, and misses this page.
+            failures.Count(ExportFailures.Prometheus, limit.IsCancellationRequested ? ExportFailures.TimedOut : ExportFailures.WriteFailed);
+            context.Abort();
         }
     }
 

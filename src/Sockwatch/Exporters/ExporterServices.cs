@@ -1,5 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Sockwatch.Diagnostics;
+using Sockwatch.Exporters.Page;
 
 namespace Sockwatch.Exporters;
 
@@ -9,7 +11,9 @@ internal static class ExporterServices
     {
         services.AddDiagnostics();
         services.AddOptions<HttpOptions>().BindConfiguration("Http");
+        services.TryAddSingleton<ScrapeCost>();
         services.AddSingleton<PrometheusExporter>();
+        services.AddPage();
         services.AddSingleton<AgentPages>();
         services.AddSingleton<AgentHttpServer>();
         services.AddHostedService(provider => provider.GetRequiredService<AgentHttpServer>());

@@ -18,4 +18,12 @@ internal sealed class FlowExporters(IEnumerable<IFlowExporter> exporters) : IFlo
             exporter.OnRecord(in record);
         }
     }
+
+    public void OnPayload(in FlowRecord record, PayloadPiece piece)
+    {
+        foreach (var exporter in _exporters)
+        {
+            exporter.OnPayload(in record, piece);
+        }
+    }
 }

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Sockwatch.Diagnostics;
 using Sockwatch.Kernel;
 
 namespace Sockwatch.Exporters;
@@ -9,20 +10,34 @@ namespace Sockwatch.Exporters;
 /// <summary>The agent's flow log. A target that fails costs records, which are counted, and never the agent.</summary>
 internal sealed partial class FlowLog : IFlowExporter, IHostedService, IDisposable
 {
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(2);
-
+    private readonly StopDeadline _deadline;
     private readonly FlowLogWriter? _writer;
+    private readonly FlowChoice _choice;
 
     /// <param name="output">Null when the flow log is off.</param>
-    public FlowLog(IFlowLineFormat format, IFlowLogOutput? output, IOptions<FlowLogOptions> options, ILogger<FlowLog> logger)
+    public FlowLog(
+        IFlowLineFormat format,
+        IFlowLogOutput? output,
+        IOptions<FlowLogOptions> options,
+        ILogger<FlowLog> logger,
+        ExportFailures? failures = null,
+        StopDeadline? deadline = null)
     {
+        _deadline = deadline ?? new StopDeadline();
+        _choice = new FlowChoice(options.Value);
         if (output is null)
         {
             return;
         }
 
+        foreach (var reason in (string[])[ExportFailures.NoSpace, ExportFailures.BrokenPipe, ExportFailures.WriteFailed])
+        {
+            failures?.Announce(ExportFailures.FlowLog, reason);
+        }
+
         _writer = new FlowLogWriter(format, output, options.Value.QueueLength)
         {
+            WriteFailing = errno => failures?.Count(ExportFailures.FlowLog, Reason(errno)),
             OutputChanged = errno =>
             {
                 if (errno == 0)
@@ -43,7 +58,16 @@ internal sealed partial class FlowLog : IFlowExporter, IHostedService, IDisposab
     /// <summary>Records lost because the target refused them.</summary>
     public long WriteFailed => _writer?.WriteFailed ?? 0;
 
-    public void OnRecord(in FlowRecord record) => _writer?.OnRecord(in record);
+    public void OnRecord(in FlowRecord record)
+    {
+        if (_writer is not null && _choice.WantsRecord(in record))
+        {
+            _writer.OnRecord(in record);
+        }
+    }
+
+    /// <summary>Has the target do what it was asked for, without waiting for a record.</summary>
+    public void Wake() => _writer?.Wake();
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -51,9 +75,16 @@ internal sealed partial class FlowLog : IFlowExporter, IHostedService, IDisposab
         return Task.CompletedTask;
     }
 
-    public Task StopAsync(CancellationToken cancellationToken) => _writer?.StopAsync(StopPatience) ?? Task.CompletedTask;
+    public Task StopAsync(CancellationToken cancellationToken) => _writer?.StopAsync(_deadline.Patience()) ?? Task.CompletedTask;
 
     public void Dispose() => _writer?.Dispose();
+
+    private static string Reason(int errno) => errno switch
+    {
+        LibC.Enospc or LibC.Edquot => ExportFailures.NoSpace,
+        LibC.Epipe => ExportFailures.BrokenPipe,
+        _ => ExportFailures.WriteFailed,
+    };
 
     private static partial class Log
     {

@@ -3,11 +3,13 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Sockwatch.Aggregation;
 using Sockwatch.Kernel;
+using Sockwatch.Payload;
 
 namespace Sockwatch.Exporters;
 
 /// <summary>Flow records as JSON lines, under the attribute names that OTLP logs carry. What is unknown is left out.</summary>
-internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogIdentity identity) : IFlowLineFormat, IDisposable
+internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogIdentity identity, FlowPayloads? payloads = null)
+    : IFlowLineFormat, IDisposable
 {
     private const decimal NsPerSecond = 1_000_000_000m;
     private const decimal UsPerSecond = 1_000_000m;
@@ -21,6 +23,8 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
 
     private readonly Utf8JsonWriter _json = new(Stream.Null, Options);
 
+    public bool HasLine(in FlowRecord record) => FlowLogNames.EventName(record.Kind) is not null;
+
     public bool TryWrite(in FlowRecord record, IBufferWriter<byte> lines)
     {
         if (FlowLogNames.EventName(record.Kind) is not { } eventName)
@@ -28,28 +32,73 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
             return false;
         }
 
+        Begin(in record, eventName, lines);
+        WriteCounts(in record);
+        WriteOwner(in record);
+        WritePayload(in record);
+        End(lines);
+        return true;
+    }
+
+    public bool TryWrite(in FlowRecord record, QueuedPayload payload, IBufferWriter<byte> lines)
+    {
+        Begin(in record, "flow.payload", lines);
+        WriteOwner(in record);
+        _json.WriteString(Names.IoDirection, payload.Direction == NetworkDirection.Transmit ? "transmit" : "receive");
+        _json.WriteNumber(Names.PayloadSequence, payload.Sequence);
+        _json.WriteString(Names.Payload, payloads?.Encode(payload.Bytes) ?? PayloadText.Of(payload.Bytes));
+        End(lines);
+        return true;
+    }
+
+    private void Begin(in FlowRecord record, string eventName, IBufferWriter<byte> lines)
+    {
         _json.Reset(lines);
         _json.WriteStartObject();
         WriteTime(Names.Time, record.AtNs);
         _json.WriteString(Names.EventName, eventName);
+        WriteDetection(in record);
         WriteFlow(in record);
         WriteNetwork(in record);
-        WriteCounts(in record);
-        WriteOwner(in record);
+    }
+
+    private void End(IBufferWriter<byte> lines)
+    {
         _json.WriteEndObject();
         _json.Flush();
         lines.Write("\n"u8);
-        return true;
+    }
+
+    private void WritePayload(in FlowRecord record)
+    {
+        var payload = payloads?.Of(in record) ?? default;
+        WriteText(Names.ProtocolName, payload.Protocol?.Name);
+        WriteText(Names.ProtocolVersion, payload.Protocol?.Version);
+        WriteText(Names.ServerAddress, payload.Protocol?.ServerName);
+        WriteText(Names.Payload, payload.Sent);
+        WriteText(Names.PayloadReceived, payload.Received);
     }
 
     public void Dispose() => _json.Dispose();
+
+    private void WriteDetection(in FlowRecord record)
+    {
+        if (record.Kind != RecordKind.FlowDetect)
+        {
+            return;
+        }
+
+        var detection = naming.Detection(record.Detection) ?? Verdicts.Detections.Unknown;
+        _json.WriteString(Names.DetectionName, detection.Name);
+        _json.WriteNumber(Names.DetectionClassification, detection.Classification);
+    }
 
     private void WriteFlow(in FlowRecord record)
     {
         Span<byte> id = stackalloc byte[FlowLogIdentity.Length];
         identity.Format(in record, id);
         _json.WriteString(Names.FlowId, id);
-        if (record.StartedAtNs != 0)
+        if (record.StartedAtNs != 0 && FlowLogNames.HasStarted(in record))
         {
             WriteTime(Names.FlowStartTime, record.StartedAtNs);
         }
@@ -66,7 +115,7 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
         }
 
         WriteText(Names.ErrorType, ErrorType.Name(record.Error));
-        _json.WriteString(Names.FlowAttribution, FlowLogNames.Name(record.Attribution));
+        _json.WriteString(Names.FlowAttribution, record.Attribution.Name());
     }
 
     private void WriteNetwork(in FlowRecord record)
@@ -113,7 +162,7 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
     private void WriteOwner(in FlowRecord record)
     {
         var edge = record.Edge;
-        var names = naming.Name(in edge);
+        var names = naming.Name(in record);
         if (record.Pid != 0)
         {
             _json.WriteNumber(Names.ProcessPid, record.Pid);
@@ -131,6 +180,11 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
         }
 
         WriteText(Names.ContainerId, naming.ContainerId(edge.CgroupId));
+        if (naming.Pod(edge.CgroupId) is { } pod)
+        {
+            WritePod(pod);
+        }
+
         WriteText(Names.WorkloadNamespace, names.WorkloadNamespace);
         WriteText(Names.WorkloadKind, names.WorkloadKind);
         WriteText(Names.WorkloadName, names.WorkloadName);
@@ -138,6 +192,19 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
         WriteText(Names.PeerNamespace, names.PeerNamespace);
         WriteText(Names.PeerKind, names.PeerKind);
         WriteText(Names.PeerName, names.PeerName);
+    }
+
+    private void WritePod(PodNames pod)
+    {
+        WriteText(Names.PodNamespace, pod.Namespace);
+        WriteText(Names.PodName, pod.Name);
+        WriteText(Names.PodUid, pod.Uid);
+        WriteText(Names.PodContainer, pod.Container);
+        WriteText(Names.PodNode, pod.Node);
+        foreach (var (name, value) in pod.More)
+        {
+            _json.WriteString(name, value);
+        }
     }
 
     private void WriteTime(JsonEncodedText name, ulong bootNs)
@@ -170,8 +237,17 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
 
     private static class Names
     {
+        public static readonly JsonEncodedText Payload = JsonEncodedText.Encode("flow.payload");
+        public static readonly JsonEncodedText PayloadReceived = JsonEncodedText.Encode("flow.payload.received");
+        public static readonly JsonEncodedText PayloadSequence = JsonEncodedText.Encode("flow.payload.sequence");
+        public static readonly JsonEncodedText IoDirection = JsonEncodedText.Encode("network.io.direction");
+        public static readonly JsonEncodedText ProtocolName = JsonEncodedText.Encode("network.protocol.name");
+        public static readonly JsonEncodedText ProtocolVersion = JsonEncodedText.Encode("network.protocol.version");
+        public static readonly JsonEncodedText ServerAddress = JsonEncodedText.Encode("server.address");
         public static readonly JsonEncodedText Time = JsonEncodedText.Encode("time");
         public static readonly JsonEncodedText EventName = JsonEncodedText.Encode("event.name");
+        public static readonly JsonEncodedText DetectionName = JsonEncodedText.Encode("detection.name");
+        public static readonly JsonEncodedText DetectionClassification = JsonEncodedText.Encode("detection.classification");
         public static readonly JsonEncodedText FlowId = JsonEncodedText.Encode("flow.id");
         public static readonly JsonEncodedText FlowStartTime = JsonEncodedText.Encode("flow.start_time");
         public static readonly JsonEncodedText FlowDuration = JsonEncodedText.Encode("flow.duration");
@@ -202,6 +278,11 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
         public static readonly JsonEncodedText ProcessExecutableName = JsonEncodedText.Encode("process.executable.name");
         public static readonly JsonEncodedText UserId = JsonEncodedText.Encode("user.id");
         public static readonly JsonEncodedText ContainerId = JsonEncodedText.Encode("container.id");
+        public static readonly JsonEncodedText PodNamespace = JsonEncodedText.Encode("k8s.namespace.name");
+        public static readonly JsonEncodedText PodName = JsonEncodedText.Encode("k8s.pod.name");
+        public static readonly JsonEncodedText PodUid = JsonEncodedText.Encode("k8s.pod.uid");
+        public static readonly JsonEncodedText PodContainer = JsonEncodedText.Encode("k8s.container.name");
+        public static readonly JsonEncodedText PodNode = JsonEncodedText.Encode("k8s.node.name");
         public static readonly JsonEncodedText WorkloadNamespace = JsonEncodedText.Encode("workload.namespace");
         public static readonly JsonEncodedText WorkloadKind = JsonEncodedText.Encode("workload.kind");
         public static readonly JsonEncodedText WorkloadName = JsonEncodedText.Encode("workload.name");

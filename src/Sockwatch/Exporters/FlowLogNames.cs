@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Sockwatch.Kernel;
 
 namespace Sockwatch.Exporters;
@@ -5,6 +6,11 @@ namespace Sockwatch.Exporters;
 /// <summary>Words of the flow log that several formats share.</summary>
 internal static class FlowLogNames
 {
+    private const string Flow = "flow.";
+
+    /// <summary>The kinds of records, as the configuration names them.</summary>
+    public static readonly ImmutableArray<string> Kinds = [.. Enum.GetValues<RecordKind>().Select(KindName).OfType<string>()];
+
     /// <summary>The value of <c>event.name</c>; null when the record is not part of the flow log.</summary>
     public static string? EventName(RecordKind kind) => kind switch
     {
@@ -12,8 +18,16 @@ internal static class FlowLogNames
         RecordKind.FlowUpdate => "flow.update",
         RecordKind.FlowEnd => "flow.end",
         RecordKind.FlowFailed => "flow.failed",
+        RecordKind.FlowDetect => "flow.detect",
         _ => null,
     };
+
+    /// <summary>The last part of <see cref="EventName"/>; null likewise.</summary>
+    public static string? KindName(RecordKind kind) => EventName(kind)?[Flow.Length..];
+
+    /// <summary>False of a detection at a connect that has had no answer yet: the flow may never start.</summary>
+    public static bool HasStarted(in FlowRecord record) =>
+        record.Kind != RecordKind.FlowDetect || record.Operation != SocketOperation.Connect || record.ConnectDurationNs != 0;
 
     /// <summary>The value of <c>flow.end_reason</c>; empty when there is none.</summary>
     public static string Name(FlowEndReason reason) => reason switch
@@ -26,15 +40,6 @@ internal static class FlowLogNames
         FlowEndReason.Error => "error",
         FlowEndReason.Idle => "idle",
         _ => "",
-    };
-
-    /// <summary>The value of <c>flow.attribution</c>.</summary>
-    public static string Name(FlowAttribution attribution) => attribution switch
-    {
-        FlowAttribution.Exact => "exact",
-        FlowAttribution.Cgroup => "cgroup",
-        FlowAttribution.Adopted => "adopted",
-        _ => "none",
     };
 
     public static string Name(NetworkRole role) => role switch

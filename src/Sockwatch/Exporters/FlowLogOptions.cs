@@ -16,6 +16,18 @@ internal sealed class FlowLogOptions
 
     /// <summary>Records that may wait for a slow target. Past this, they are lost and counted; the agent never waits.</summary>
     public int QueueLength { get; set; } = 16_384;
+
+    /// <summary>Of <see cref="FlowLogNames.Kinds"/>; empty is all of them.</summary>
+    public IList<string> Kinds { get; } = [];
+
+    /// <summary>Share of flows that are written, all records of a flow or none.</summary>
+    public double Sampling { get; set; } = 1;
+
+    /// <summary>Flows that ended sooner have no end record.</summary>
+    public TimeSpan MinDuration { get; set; }
+
+    /// <summary>Flows that carried less, both ways together, have no update and no end record.</summary>
+    public long MinBytes { get; set; }
 }
 
 internal enum FlowLogFormat

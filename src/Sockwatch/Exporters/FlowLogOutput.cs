@@ -12,6 +12,11 @@ internal interface IFlowLogOutput : IDisposable
 
     /// <summary>How much of the data was written; <paramref name="errno"/> is not 0 when that is not all.</summary>
     int Write(ReadOnlySpan<byte> data, out int errno);
+
+    /// <summary>A moment to do what was asked for, when there is nothing to write.</summary>
+    void Refresh()
+    {
+    }
 }
 
 /// <summary>
@@ -75,11 +80,29 @@ internal sealed class FlowLogOutput : IFlowLogOutput
                     break;
                 case var error:
                     errno = error;
-                    return written;
+                    return TryTakeBack(data[..written]);
             }
         }
 
         return written;
+    }
+
+    /// <summary>
+    /// Cuts a line that was begun and could not be ended off a file, unless somebody else has written after it. On a pipe it
+    /// stays.
+    /// </summary>
+    /// <returns>How much of the data is written then.</returns>
+    private int TryTakeBack(ReadOnlySpan<byte> written)
+    {
+        var whole = written.LastIndexOf((byte)'\n') + 1;
+        if (whole == written.Length)
+        {
+            return whole;
+        }
+
+        var end = LibC.lseek(_descriptor, 0, LibC.SeekCurrent);
+        var isOurs = end >= written.Length && LibC.lseek(_descriptor, 0, LibC.SeekEnd) == end;
+        return isOurs && LibC.ftruncate(_descriptor, end - (written.Length - whole)) == 0 ? whole : written.Length;
     }
 
     public void Dispose()

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Options;
 using Sockwatch.Aggregation;
 using Sockwatch.Diagnostics;
 using Sockwatch.Kernel;
+using Sockwatch.Payload;
 using Sockwatch.Reader;
 
 namespace Sockwatch.Exporters;
@@ -18,6 +19,7 @@ internal static class FlowLogServices
     public static IServiceCollection AddFlowLog(this IServiceCollection services)
     {
         services.AddDiagnostics();
+        services.TryAddSingleton<StopDeadline>();
         services.AddOptions<FlowLogOptions>().BindConfiguration("FlowLog");
         services.TryAddSingleton<HostPaths>();
         services.TryAddSingleton<BootClock>();
@@ -27,14 +29,26 @@ internal static class FlowLogServices
         services.AddSingleton<IFlowExporter>(provider => provider.GetRequiredService<FlowLog>());
         services.AddHostedService(provider => provider.GetRequiredService<FlowLog>());
         services.AddHostedService(provider => new ReopenOnHangup(
-            provider.GetRequiredService<FlowLogFile>().File, provider.GetRequiredService<ILogger<ReopenOnHangup>>()));
+            provider.GetRequiredService<FlowLogFile>().File,
+            provider.GetRequiredService<FlowLog>().Wake,
+            provider.GetRequiredService<ILogger<ReopenOnHangup>>()));
         return services.AddFlowExporters();
     }
 
     /// <summary>Hands flow records to every <see cref="IFlowExporter"/>.</summary>
     public static IServiceCollection AddFlowExporters(this IServiceCollection services)
     {
-        services.TryAddSingleton<IFlowRecordSink, FlowExporters>();
+        services.TryAddSingleton<FlowExporters>();
+        services.TryAddSingleton<IFlowRecordSink>(provider => provider.GetRequiredService<FlowExporters>());
+        return services;
+    }
+
+    /// <summary>Holds records back whose names are on their way. To be added after all exporters and before the reader.</summary>
+    public static IServiceCollection AddLateNames(this IServiceCollection services)
+    {
+        services.AddSingleton<LateNames>();
+        services.Replace(ServiceDescriptor.Singleton<IFlowRecordSink>(provider => provider.GetRequiredService<LateNames>()));
+        services.AddHostedService(provider => provider.GetRequiredService<LateNames>());
         return services;
     }
 
@@ -53,7 +67,7 @@ internal static class FlowLogServices
         var clock = provider.GetRequiredService<BootClock>();
         IFlowLineFormat format = Resolve(options.Value, !Console.IsOutputRedirected) == FlowLogFormat.Text
             ? new FlowLogText(naming, clock, TimeZoneInfo.Local)
-            : new FlowLogJson(naming, clock, provider.GetRequiredService<FlowLogIdentity>());
+            : new FlowLogJson(naming, clock, provider.GetRequiredService<FlowLogIdentity>(), provider.GetService<FlowPayloads>());
         IFlowLogOutput? output = options.Value.Target switch
         {
             Off => null,
@@ -61,7 +75,9 @@ internal static class FlowLogServices
             _ => provider.GetRequiredService<FlowLogFile>().File,
         };
 
-        var flowLog = new FlowLog(format, output, options, provider.GetRequiredService<ILogger<FlowLog>>());
+        var flowLog = new FlowLog(
+            format, output, options, provider.GetRequiredService<ILogger<FlowLog>>(),
+            provider.GetRequiredService<ExportFailures>(), provider.GetRequiredService<StopDeadline>());
         var losses = provider.GetRequiredService<LossLedger>();
         losses.Follow(LossLedger.FlowLogStage, LossLedger.QueueFull, () => flowLog.QueueFull);
         losses.Follow(LossLedger.FlowLogStage, LossLedger.WriteFailed, () => flowLog.WriteFailed);

@@ -15,6 +15,8 @@ internal sealed class FlowLogText(IFlowNaming naming, BootClock clock, TimeZoneI
 {
     private const int NameLength = 64;
 
+    public bool HasLine(in FlowRecord record) => Verb(in record) is not null;
+
     public bool TryWrite(in FlowRecord record, IBufferWriter<byte> lines)
     {
         if (Verb(in record) is not { } verb)
@@ -24,13 +26,13 @@ internal sealed class FlowLogText(IFlowNaming naming, BootClock clock, TimeZoneI
 
         var time = TimeZoneInfo.ConvertTimeFromUtc(FlowLogTime.DateTime(clock.ToUnixNs(record.AtNs) / 100), timeZone);
         var edge = record.Edge;
-        var names = naming.Name(in edge);
+        var names = naming.Name(in record);
         var arrow = edge.Role == NetworkRole.Server ? '←' : '→';
         var line = string.Create(
             CultureInfo.InvariantCulture,
             $"{time:HH:mm:ss.fff} {verb,-7} {Owner(in record, names),-24} {arrow} {Peer(in record, names),-28} {TransportProtocol.Name(edge.Transport)}");
         Encoding.UTF8.GetBytes(line, lines);
-        var outcome = Outcome(in record);
+        var outcome = record.Kind == RecordKind.FlowDetect ? Found(in record) : Outcome(in record);
         if (outcome.Length > 0)
         {
             Encoding.UTF8.GetBytes("  " + outcome, lines);
@@ -40,11 +42,18 @@ internal sealed class FlowLogText(IFlowNaming naming, BootClock clock, TimeZoneI
         return true;
     }
 
+    private string Found(in FlowRecord record)
+    {
+        var detection = naming.Detection(record.Detection) ?? Verdicts.Detections.Unknown;
+        return string.Create(CultureInfo.InvariantCulture, $"{detection.Name} ({detection.Classification})");
+    }
+
     private static string? Verb(in FlowRecord record) => record.Kind switch
     {
         RecordKind.FlowStart when record.Edge.Transport != TransportProtocol.Tcp => "start",
         RecordKind.FlowStart => record.Edge.Role == NetworkRole.Server ? "accept" : "connect",
         RecordKind.FlowFailed => "failed",
+        RecordKind.FlowDetect => "detect",
         RecordKind.FlowEnd => "end",
         _ => null,
     };

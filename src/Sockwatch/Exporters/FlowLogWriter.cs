@@ -7,8 +7,14 @@ namespace Sockwatch.Exporters;
 /// <summary>Makes a line of a record.</summary>
 internal interface IFlowLineFormat
 {
+    /// <summary>Whether the record has a line in this format. Cheap, and called from any thread.</summary>
+    bool HasLine(in FlowRecord record);
+
     /// <summary>Appends one line with its line break; false when the record has no line in this format.</summary>
     bool TryWrite(in FlowRecord record, IBufferWriter<byte> lines);
+
+    /// <summary>The same for what was sent or received.</summary>
+    bool TryWrite(in FlowRecord record, QueuedPayload payload, IBufferWriter<byte> lines) => false;
 }
 
 /// <summary>
@@ -33,6 +39,9 @@ internal sealed class FlowLogWriter(IFlowLineFormat format, IFlowLogOutput outpu
     /// <summary>Called on the writer's thread when the output starts to fail (errno) or works again (0).</summary>
     public Action<int>? OutputChanged { get; init; }
 
+    /// <summary>Called there as well, for each write that fails.</summary>
+    public Action<int>? WriteFailing { get; init; }
+
     public long QueueFull => Interlocked.Read(ref _queueFull);
 
     public long WriteFailed => Interlocked.Read(ref _writeFailed);
@@ -45,6 +54,15 @@ internal sealed class FlowLogWriter(IFlowLineFormat format, IFlowLogOutput outpu
     public void OnRecord(in FlowRecord record)
     {
         if (!_queue.TryAdd(in record) && !_finished.Task.IsCompleted)
+        {
+            Interlocked.Increment(ref _queueFull);
+        }
+    }
+
+    public void OnPayload(in FlowRecord record, PayloadPiece piece)
+    {
+        var payload = new QueuedPayload(piece.Sequence, piece.Direction, piece.Bytes.ToArray());
+        if (!_queue.TryAdd(in record, payload) && !_finished.Task.IsCompleted)
         {
             Interlocked.Increment(ref _queueFull);
         }
@@ -67,6 +85,9 @@ internal sealed class FlowLogWriter(IFlowLineFormat format, IFlowLogOutput outpu
         }
     }
 
+    /// <summary>Lets the output see to itself, though there is nothing to write. Any thread may call it.</summary>
+    public void Wake() => _queue.Wake();
+
     public void Dispose()
     {
         _queue.Complete();
@@ -81,10 +102,18 @@ internal sealed class FlowLogWriter(IFlowLineFormat format, IFlowLogOutput outpu
         try
         {
             var batch = new FlowRecord[BatchLength];
+            var payloads = new QueuedPayload?[BatchLength];
             int taken;
-            while ((taken = _queue.Take(batch)) > 0 && LinesWritten < maxLines)
+            while (((taken = _queue.Take(batch, payloads)) > 0 || !_queue.IsEnded) && LinesWritten < maxLines)
             {
-                Write(batch.AsSpan(0, taken));
+                if (taken == 0)
+                {
+                    output.Refresh();
+                    continue;
+                }
+
+                Write(batch.AsSpan(0, taken), payloads);
+                payloads.AsSpan().Clear();
             }
 
             _finished.TrySetResult();
@@ -99,7 +128,7 @@ internal sealed class FlowLogWriter(IFlowLineFormat format, IFlowLogOutput outpu
         }
     }
 
-    private void Write(ReadOnlySpan<FlowRecord> records)
+    private void Write(ReadOnlySpan<FlowRecord> records, ReadOnlySpan<QueuedPayload?> payloads)
     {
         _lines.ResetWrittenCount();
         if (_lineIsTorn)
@@ -109,9 +138,9 @@ internal sealed class FlowLogWriter(IFlowLineFormat format, IFlowLogOutput outpu
 
         var start = _lines.WrittenCount;
         var lines = 0;
-        foreach (ref readonly var record in records)
+        for (var i = 0; i < records.Length && LinesWritten + lines < maxLines; i++)
         {
-            if (LinesWritten + lines < maxLines && format.TryWrite(in record, _lines))
+            if (payloads[i] is { } payload ? format.TryWrite(in records[i], payload, _lines) : format.TryWrite(in records[i], _lines))
             {
                 lines++;
             }
@@ -132,6 +161,11 @@ internal sealed class FlowLogWriter(IFlowLineFormat format, IFlowLogOutput outpu
 
         Interlocked.Add(ref _written, lines - lost);
         Interlocked.Add(ref _writeFailed, lost);
+        if (errno != 0)
+        {
+            WriteFailing?.Invoke(errno);
+        }
+
         if (errno != _errno)
         {
             _errno = errno;

@@ -10,19 +10,14 @@ internal static class MetricCatalogue
     public const string Direction = "network.io.direction";
     public const string Operation = "socket.operation";
     public const string Error = "error.type";
-    public const string Transmit = "transmit";
-    public const string Receive = "receive";
 
-    /// <summary>In the order of <see cref="EdgeLabels"/>.</summary>
+    /// <summary>In the order of <see cref="EdgeLabel"/>.</summary>
     public static readonly ImmutableArray<string> EdgeAttributeNames =
     [
         "workload.namespace", "workload.kind", "workload.name", "process.executable.name", "network.role",
         "peer.class", "peer.namespace", "peer.kind", "peer.name",
         "server.port", "network.transport", "network.type",
     ];
-
-    /// <summary>Of the edge as well, where the configuration asks for it.</summary>
-    public const string PeerAddress = "network.peer.address";
 
     public static readonly MetricDefinition SocketIo = Edge(
         "sockwatch.socket.io", "sockwatch_socket_io_bytes_total", MetricKind.Counter, "By",
@@ -73,25 +68,45 @@ internal static class MetricCatalogue
         "sockwatch.observed", "sockwatch_observed_bytes_total", MetricKind.Counter, "By",
         "Bytes counted in the kernel on all sockets, whatever their edge", Direction);
 
+    public static readonly MetricDefinition Attribution = Self(
+        "sockwatch.attribution", "sockwatch_attribution_total", MetricKind.Counter, "{flow}",
+        "Flows that began, by how well their owner was known then: exact, cgroup (its listener's), adopted (older than the agent), none", "quality");
+
+    public static readonly MetricDefinition DnsAnswers = Self(
+        "sockwatch.dns.answers", "sockwatch_dns_answers_total", MetricKind.Counter, "{answer}",
+        "Answers to questions for addresses, by what became of them: named, empty, truncated, malformed, unsolicited", "outcome");
+
     public static readonly MetricDefinition SeriesRetired = Self(
         "sockwatch.series.retired", "sockwatch_series_retired_bytes_total", MetricKind.Counter, "By",
         "Bytes of series that have left the page; with those still there they make up the observed bytes", Direction);
 
+    public static readonly MetricDefinition ScrapeDuration = Self(
+        "sockwatch.scrape.duration", "sockwatch_scrape_duration_seconds", MetricKind.Gauge, "s",
+        "Time the last page of /metrics took to make, compression included; 0 before there was one");
+
+    public static readonly MetricDefinition ScrapeSize = Self(
+        "sockwatch.scrape.size", "sockwatch_scrape_size_bytes", MetricKind.Gauge, "By",
+        "Size of the last page of /metrics, before compression");
+
+    public static readonly MetricDefinition ScrapeSeries = Self(
+        "sockwatch.scrape.series", "sockwatch_scrape_series", MetricKind.Gauge, "{series}",
+        "Series on the last page of /metrics, each bucket being one");
+
     public static readonly MetricDefinition Series = Self(
         "sockwatch.series", "sockwatch_series", MetricKind.Gauge, "{series}",
-        "Edge label sets the metric has now", "metric");
+        "Series the metric has now, a histogram being one, the overflow included", "metric");
 
     public static readonly MetricDefinition SeriesLimit = Self(
         "sockwatch.series.limit", "sockwatch_series_limit", MetricKind.Gauge, "{series}",
-        "Edge label sets there may be, the overflow included", "metric");
+        "Series the metric may have", "metric");
 
     public static readonly MetricDefinition SeriesFolded = Self(
         "sockwatch.series.folded", "sockwatch_series_folded_total", MetricKind.Counter, "{series}",
-        "Edge label sets that found no room and were counted under peer_name=\"_overflow\"", "metric");
+        "Times a label set of an edge found no room, or lost it to a bigger one, and went on under peer_name=\"_overflow\"", "metric");
 
     public static readonly MetricDefinition HookInfo = Self(
         "sockwatch.hook.info", "sockwatch_hook_info", MetricKind.Gauge, "",
-        "The hook in use for each operation", "operation", "backend", "state");
+        "The hooks in use for each operation; state is attached, missing (totals do without it) or lost (they are wrong)", "operation", "backend", "state");
 
     public static readonly MetricDefinition BpfProgramRun = Self(
         "sockwatch.bpf.program.run", "sockwatch_bpf_program_run_seconds_total", MetricKind.Counter, "s",
@@ -117,6 +132,34 @@ internal static class MetricCatalogue
         "sockwatch.name_cache.evictions", "sockwatch_name_cache_evictions_total", MetricKind.Counter, "{name}",
         "Names put aside for newer ones, to be looked up again", "cache");
 
+    public static readonly MetricDefinition KubernetesRequests = Self(
+        "sockwatch.kubernetes.requests", "sockwatch_kubernetes_requests_total", MetricKind.Counter, "{request}",
+        "Requests to the Kubernetes API server; the outcome is the HTTP status, or what came in its place", "resource", "verb", "outcome");
+
+    public static readonly MetricDefinition KubernetesWatchRestarts = Self(
+        "sockwatch.kubernetes.watch.restarts", "sockwatch_kubernetes_watch_restarts_total", MetricKind.Counter, "{restart}",
+        "Times a watch began again: ended as watches do after some minutes, failed, or too far behind and so listed anew", "resource", "reason");
+
+    public static readonly MetricDefinition KubernetesObjects = Self(
+        "sockwatch.kubernetes.objects", "sockwatch_kubernetes_objects", MetricKind.Gauge, "{object}",
+        "Objects whose names are known", "resource");
+
+    public static readonly MetricDefinition KubernetesCurrent = Self(
+        "sockwatch.kubernetes.current", "sockwatch_kubernetes_current", MetricKind.Gauge, "",
+        "1 while the resource is followed; 0 while the API server does not let it be, and names are those of before", "resource");
+
+    public static readonly MetricDefinition ControlRefusals = Self(
+        "sockwatch.control.refusals", "sockwatch_control_refusals_total", MetricKind.Counter, "{client}",
+        "Clients of the control socket that were turned away or let go", "reason");
+
+    public static readonly MetricDefinition VerdictEntries = Self(
+        "sockwatch.verdicts.entries", "sockwatch_verdicts_entries", MetricKind.Gauge, "{entry}",
+        "Entries that addresses are matched with", "source");
+
+    public static readonly MetricDefinition VerdictsTimestamp = Self(
+        "sockwatch.verdicts.timestamp", "sockwatch_verdicts_timestamp_seconds", MetricKind.Gauge, "s",
+        "When entries of files were last put in force; 0 never");
+
     public static readonly MetricDefinition CollectionDuration = Self(
         "sockwatch.collection.duration", "sockwatch_collection_duration_seconds", MetricKind.Gauge, "s",
         "Time the last collection took");
@@ -137,6 +180,10 @@ internal static class MetricCatalogue
         "sockwatch.process.cpu", "sockwatch_process_cpu_seconds_total", MetricKind.Counter, "s",
         "Processor time of the agent, its programs in the kernel not included");
 
+    public static readonly MetricDefinition ProcessAllocated = Self(
+        "sockwatch.process.allocated", "sockwatch_process_allocated_bytes_total", MetricKind.Counter, "By",
+        "Memory the agent has allocated since it started, most of it given back");
+
     public static readonly MetricDefinition BuildInfo = Self(
         "sockwatch.build.info", "sockwatch_build_info", MetricKind.Gauge, "",
         "The agent's version and the kernel it runs on", "version", "kernel");
@@ -145,9 +192,11 @@ internal static class MetricCatalogue
     [
         SocketIo, SocketOperations, ConnectionsOpen, ConnectDuration, ConnectionDuration, TcpRtt, TcpRetransmits, TcpResets,
         ListenOverflows, Detections,
-        LostRecords, ObservedBytes, SeriesRetired, Series, SeriesLimit, SeriesFolded, HookInfo,
+        LostRecords, ObservedBytes, Attribution, DnsAnswers, SeriesRetired, Series, SeriesLimit, SeriesFolded, HookInfo,
         BpfProgramRun, BpfProgramRuns, BpfMapEntries, BpfMapMaxEntries, ExportFailures, NameCacheEvictions,
-        CollectionDuration, CollectionTimestamp, CollectionFailures, ProcessResidentMemory, ProcessCpu, BuildInfo,
+        KubernetesRequests, KubernetesWatchRestarts, KubernetesObjects, KubernetesCurrent, ControlRefusals, VerdictEntries, VerdictsTimestamp,
+        CollectionDuration, CollectionTimestamp, CollectionFailures, ScrapeDuration, ScrapeSize, ScrapeSeries, ProcessResidentMemory, ProcessCpu, ProcessAllocated,
+         BuildInfo,
     ];
 
     public static MetricDefinition Of(TrafficMetric metric) => metric switch
@@ -181,14 +230,6 @@ internal static class MetricCatalogue
         10 => edge.NetworkTransport,
         _ => edge.NetworkType,
     };
-
-    /// <summary>The values of <see cref="EdgeAttributeNames"/>.</summary>
-    public static string[] EdgeLabels(EdgeAttributes edge) =>
-    [
-        edge.WorkloadNamespace, edge.WorkloadKind, edge.WorkloadName, edge.ProcessExecutableName, edge.NetworkRole,
-        edge.PeerClass, edge.PeerNamespace, edge.PeerKind, edge.PeerName,
-        edge.ServerPort, edge.NetworkTransport, edge.NetworkType,
-    ];
 
     private static MetricDefinition Edge(
         string name, string prometheusName, MetricKind kind, string unit, string help, params ImmutableArray<string> attributes) =>

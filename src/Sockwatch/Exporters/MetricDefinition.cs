@@ -33,16 +33,7 @@ internal sealed record MetricDefinition(
     public ImmutableArray<double> Buckets { get; init; } = [];
 
     /// <summary>Edge attributes first, then its own, as Prometheus spells them.</summary>
-    public string[] PrometheusLabels(bool withPeerAddress = false)
-    {
-        IEnumerable<string> edge = MetricCatalogue.EdgeAttributeNames;
-        if (withPeerAddress)
-        {
-            edge = edge.Append(MetricCatalogue.PeerAddress);
-        }
-
-        return [.. (IsOfEdge ? edge : []).Concat(Attributes).Select(ToPrometheus)];
-    }
+    public string[] PrometheusLabels(EdgeLabels edge) => [.. (IsOfEdge ? edge.Names : []).Concat(Attributes).Select(ToPrometheus)];
 
     public static string ToPrometheus(string name) => name.Replace('.', '_');
 }

@@ -15,6 +15,7 @@ internal sealed class RotatingFile : IFlowLogOutput
     private long _length;
     private int _reopenAsked;
     private bool _isStuck;
+    private bool _reopenFails;
 
     /// <param name="maxBytes">0 is without limit.</param>
     public RotatingFile(string path, long maxBytes, int maxFiles)
@@ -31,14 +32,13 @@ internal sealed class RotatingFile : IFlowLogOutput
     /// <summary>Before the next write. Any thread may call it.</summary>
     public void Reopen() => Volatile.Write(ref _reopenAsked, 1);
 
+    /// <summary>Called on the writer's thread when the file cannot be opened anew (why), and when it could at last (null).</summary>
+    public Action<string?>? ReopenFailing { get; set; }
+
     public int Write(ReadOnlySpan<byte> data, out int errno)
     {
         errno = 0;
-        if (Interlocked.Exchange(ref _reopenAsked, 0) == 1)
-        {
-            TryOpen();
-        }
-
+        Refresh();
         var written = 0;
         while (written < data.Length && errno == 0)
         {
@@ -57,6 +57,15 @@ internal sealed class RotatingFile : IFlowLogOutput
 
         _isStuck = false;
         return written;
+    }
+
+    /// <summary>Opens the file anew if that was asked for. What fails stays asked for: the next write tries again.</summary>
+    public void Refresh()
+    {
+        if (Interlocked.Exchange(ref _reopenAsked, 0) == 1)
+        {
+            TryOpen();
+        }
     }
 
     public void Dispose() => _file.Dispose();
@@ -114,11 +123,23 @@ internal sealed class RotatingFile : IFlowLogOutput
             _file.Dispose();
             _file = opened;
             _length = LengthOf(_path);
+            _isStuck = false;
+            if (_reopenFails)
+            {
+                _reopenFails = false;
+                ReopenFailing?.Invoke(null);
+            }
         }
-        catch (IOException)
+        catch (IOException failure)
         {
             // The old one is still there to write to, whatever its name is now.
             _isStuck = true;
+            Reopen();
+            if (!_reopenFails)
+            {
+                _reopenFails = true;
+                ReopenFailing?.Invoke(failure.Message);
+            }
         }
     }
 

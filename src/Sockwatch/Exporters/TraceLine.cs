@@ -5,6 +5,7 @@ using System.Text;
 using Sockwatch.Aggregation;
 using Sockwatch.Diagnostics;
 using Sockwatch.Kernel;
+using Sockwatch.Payload;
 
 namespace Sockwatch.Exporters;
 
@@ -14,6 +15,8 @@ internal sealed class TraceLine(IFlowNaming naming, BootClock clock) : IFlowLine
     // Reused: the writer's thread is the only caller.
     private readonly StringBuilder _line = new(512);
 
+    public bool HasLine(in FlowRecord record) => Operation(in record) is not null;
+
     public bool TryWrite(in FlowRecord record, IBufferWriter<byte> lines)
     {
         if (Operation(in record) is not { } operation)
@@ -21,6 +24,34 @@ internal sealed class TraceLine(IFlowNaming naming, BootClock clock) : IFlowLine
             return false;
         }
 
+        Begin(in record, operation, lines);
+        if (record.Kind == RecordKind.FlowFailed)
+        {
+            _line.Append(" error ").Append(ErrorType.Name(record.Error));
+        }
+
+        if (record.Kind == RecordKind.FlowDetect)
+        {
+            var detection = naming.Detection(record.Detection) ?? Verdicts.Detections.Unknown;
+            _line.Append(CultureInfo.InvariantCulture, $" remote_classification {detection.Classification}")
+                .Append(" detection_name ").Append(PrintableText.Word(detection.Name));
+        }
+
+        End(lines);
+        return true;
+    }
+
+    public bool TryWrite(in FlowRecord record, QueuedPayload payload, IBufferWriter<byte> lines)
+    {
+        Begin(in record, payload.Direction == NetworkDirection.Transmit ? "SEND" : "RECV", lines);
+        _line.Append(" payload [").Append(PayloadText.Of(payload.Bytes));
+        _line.Append(CultureInfo.InvariantCulture, $"] payload_seqnum {payload.Sequence}");
+        End(lines);
+        return true;
+    }
+
+    private void Begin(in FlowRecord record, string operation, IBufferWriter<byte> lines)
+    {
         Span<byte> time = stackalloc byte[FlowLogTime.MicrosecondsLength];
         FlowLogTime.FormatMicroseconds(clock.ToUnixNs(record.AtNs), time);
         lines.Write(time);
@@ -54,18 +85,15 @@ internal sealed class TraceLine(IFlowNaming naming, BootClock clock) : IFlowLine
         }
 
         _line.Append(CultureInfo.InvariantCulture, $" proto {edge.Transport} sock_id {record.SocketCookie}");
-        if (record.Kind == RecordKind.FlowFailed)
-        {
-            _line.Append(" error ").Append(ErrorType.Name(record.Error));
-        }
+    }
 
+    private void End(IBufferWriter<byte> lines)
+    {
         _line.Append('\n');
         foreach (var chunk in _line.GetChunks())
         {
             Encoding.UTF8.GetBytes(chunk.Span, lines);
         }
-
-        return true;
     }
 
     /// <summary>address:port, or [address]:port for IPv6. An unknown address is the unspecified one.</summary>
@@ -83,6 +111,7 @@ internal sealed class TraceLine(IFlowNaming naming, BootClock clock) : IFlowLine
         RecordKind.FlowStart when record.Edge.Transport != TransportProtocol.Tcp => null,
         RecordKind.FlowStart => record.Operation == SocketOperation.Accept || record.Edge.Role == NetworkRole.Server ? "ACCEPT" : "CONNECT",
         RecordKind.FlowFailed => "CONNECT",
+        RecordKind.FlowDetect => "DETECT",
         RecordKind.FlowEnd when record.Edge.Transport == TransportProtocol.Tcp || IsUdpRelease(in record) => "RELEASE",
         RecordKind.PeerChanged when record.Operation == SocketOperation.Send => "SEND",
         RecordKind.PeerChanged when record.Operation == SocketOperation.Recv => "RECV",

@@ -12,6 +12,7 @@ internal readonly record struct EdgeKey
 
     public ulong CgroupId { get; init; }
 
+    /// <summary>Perhaps with a pid in it: <see cref="Executable"/> and <see cref="Pid"/> have the two apart.</summary>
     public ulong ExecutableId { get; init; }
 
     public Address16 PeerAddress { get; init; }
@@ -27,9 +28,20 @@ internal readonly record struct EdgeKey
     /// <summary>4 or 6, by the addresses in use.</summary>
     public byte NetworkType { get; init; }
 
-    public Padding3 Padding { get; init; }
+    /// <summary>How the edge is folded, in a socket's own key only: no key of a map has it.</summary>
+    public byte Folded { get; init; }
+
+    public Padding2 Padding { get; init; }
+
+    public ulong Executable => EdgeProcess.ExecutableOf(ExecutableId);
+
+    /// <summary>Of the process that owns the sockets; 0 unless edges are told apart by it.</summary>
+    public uint Pid => EdgeProcess.PidOf(ExecutableId);
 
     public bool IsOverflow => Equals(Overflow);
+
+    /// <summary>Takes what its owner, or its owner's cgroup, has too much of: it has no peer, and no transport, which any other has.</summary>
+    public bool IsOwnersOverflow => Transport == 0 && !IsOverflow;
 
     // Five words at once: these two run for every edge of every collection.
     public bool Equals(EdgeKey other)

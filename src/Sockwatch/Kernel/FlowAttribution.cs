@@ -14,3 +14,15 @@ internal enum FlowAttribution : byte
     /// <summary>The socket was there before the hooks.</summary>
     Adopted = 3,
 }
+
+internal static class FlowAttributions
+{
+    /// <summary>The value of <c>flow.attribution</c>, and of the <c>quality</c> label.</summary>
+    public static string Name(this FlowAttribution attribution) => attribution switch
+    {
+        FlowAttribution.Exact => "exact",
+        FlowAttribution.Cgroup => "cgroup",
+        FlowAttribution.Adopted => "adopted",
+        _ => "none",
+    };
+}

@@ -69,5 +69,14 @@ internal readonly struct FlowRecord
     /// <summary>The operation that made the record.</summary>
     public SocketOperation Operation { get; init; }
 
-    public ushort Padding { get; init; }
+    /// <summary>
+    /// Of a <see cref="RecordKind.PeerChanged"/>: the peer is the socket's last one, and this is when that was shown before, for traces that
+    /// have begun since. 0 when the peer changed.
+    /// </summary>
+    public ushort RepeatedSince { get; init; }
+
+    /// <summary>Of a <see cref="RecordKind.FlowDetect"/>: what the lists say of the peer; see Verdicts/Detections.cs.</summary>
+    public ushort Detection { get; init; }
+
+    public Padding6 Padding { get; init; }
 }

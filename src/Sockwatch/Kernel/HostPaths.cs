@@ -14,4 +14,17 @@ internal sealed class HostPaths
     public string Sys(string path) => Path.Combine(SysRoot, path);
 
     public string Etc(string path) => Path.Combine(EtcRoot, path);
+
+    /// <summary>The whole file without the white space around it; null when it is not there or not ours to read.</summary>
+    public static string? ReadText(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path).Trim();
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
 }

@@ -20,4 +20,16 @@ internal sealed class KernelOptions
 
     /// <summary>Flow records that may wait to be read, in bytes; a power of two. Past this, records are lost and counted.</summary>
     public int RingBytes { get; set; } = 8 * 1024 * 1024;
+
+    /// <summary>
+    /// Sockets that are followed, on kernels where what is known of a socket cannot be kept in the socket. Past this, traffic of new
+    /// ones is counted under one overflow edge.
+    /// </summary>
+    public int MaxSockets { get; set; } = 131_072;
+
+    /// <summary>The way into the kernel, for experiments: what has no such way is observed as ever.</summary>
+    public BackendChoice Backend { get; set; } = BackendChoice.Auto;
+
+    /// <summary>Type information of this kernel in a file, for a kernel that carries none; empty for the kernel's own.</summary>
+    public string Btf { get; set; } = "";
 }

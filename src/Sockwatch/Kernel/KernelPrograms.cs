@@ -12,22 +12,32 @@ internal sealed record HookOutcome(HookProgram Hook, string? Reason)
 }
 
 /// <summary>
-/// sockwatch.bpf.o in the kernel. Creating the maps and loading the programs, preparing the maps, attaching, and taking over
-/// the sockets that are there already are separate steps, in this order; disposing takes the programs off and frees it all.
+/// sockwatch.bpf.o in the kernel, as <see cref="ProgramLoader"/> has loaded it. Preparing the maps, attaching, and taking over the
+/// sockets that are there already are separate steps, in this order; disposing takes the programs off and frees it all.
 /// </summary>
 internal sealed partial class KernelPrograms : IDisposable
 {
-    private readonly BpfObject _object;
-    private readonly ILogger _logger;
-    private readonly List<BpfLink> _links = [];
-    private readonly List<HookOutcome> _outcomes = [];
-    private readonly Dictionary<string, string> _refused;
+    private const string DescriptorProgram = "sw_adopt_descriptor";
 
-    private KernelPrograms(BpfObject loaded, Dictionary<string, string> refused, ILogger logger)
+    private static readonly HostPaths s_paths = new();
+
+    private readonly BpfObject _object;
+    private readonly IReadOnlyDictionary<string, Refusal> _refused;
+    private readonly HostFacts _host;
+    private readonly ILogger _logger;
+    private readonly Dictionary<string, BpfLink> _links = [];
+    private readonly List<BpfObject> _replacements = [];
+    private List<HookOutcome> _outcomes = [];
+
+    /// <param name="refused">Programs that this kernel does not take; they are not loaded.</param>
+    public KernelPrograms(BpfObject loaded, HookPlan plan, IReadOnlyDictionary<string, Refusal> refused, HostFacts host, ILogger logger)
     {
         _object = loaded;
         _refused = refused;
+        _host = host;
         _logger = logger;
+        Plan = plan;
+        Steadily = new SteadyReading(plan.Hooks.Any(hook => hook.NeedsHash));
     }
 
     /// <summary>The object beside the executable, or in the directory that SOCKWATCH_BPF_DIR names.</summary>
@@ -36,81 +46,22 @@ internal sealed partial class KernelPrograms : IDisposable
 
     public BpfObject Object => _object;
 
-    /// <summary>One for each entry of <see cref="HookProgram.All"/>, once attached.</summary>
+    public HookPlan Plan { get; private set; }
+
+    /// <summary>How to read the maps without keeping the programs from their work.</summary>
+    public SteadyReading Steadily { get; }
+
+    /// <summary>One for each hook of the plan, once attached.</summary>
     public IReadOnlyList<HookOutcome> Outcomes => _outcomes;
-
-    /// <summary>Creates the maps and loads the programs; nothing is observed yet.</summary>
-    /// <param name="traceUdpPeers">A record whenever a UDP socket's peer is not its last one, for a live trace.</param>
-    /// <exception cref="KernelException">A program that totals depend on is refused; the message has the reason.</exception>
-    public static KernelPrograms Load(
-        KernelOptions options, FilterOptions filters, bool flowRecords, bool traceUdpPeers, ILogger logger)
-    {
-        Require();
-        BpfLog.Sink = (level, message) => LogLibBpf(logger, level, message);
-
-        var refused = MissingTracepoints();
-        ThrowIfRequired(refused);
-        try
-        {
-            return new KernelPrograms(TryLoad(), refused, logger);
-        }
-        catch (BpfException failure)
-        {
-            // All or nothing: find out which one it was, and go on without it if totals do not depend on it.
-            foreach (var probe in HookProbe.LoadEach(refused))
-            {
-                refused.TryAdd(probe.Key, probe.Value);
-            }
-
-            ThrowIfRequired(refused);
-            if (refused.Count == 0)
-            {
-                throw new KernelException($"the kernel refuses the programs: {HookProbe.Explain(failure)}", failure);
-            }
-        }
-
-        try
-        {
-            return new KernelPrograms(TryLoad(), refused, logger);
-        }
-        catch (BpfException failure)
-        {
-            throw new KernelException($"the kernel refuses the programs: {HookProbe.Explain(failure)}", failure);
-        }
-
-        BpfObject TryLoad()
-        {
-            var programs = BpfObject.Open(ObjectPath);
-            try
-            {
-                Configure(programs, options, filters, flowRecords, traceUdpPeers);
-                foreach (var program in refused.Keys)
-                {
-                    programs.SetAutoload(program, false);
-                }
-
-                programs.Load();
-                return programs;
-            }
-            catch
-            {
-                programs.Dispose();
-                throw;
-            }
-        }
-    }
 
     /// <summary>Fills what the programs expect to find. Maps that another agent left behind keep their content.</summary>
     public void PrepareMaps(FilterOptions filters)
     {
         _object.Map<EdgeKey, EdgeTotals>("edges").TryAdd(EdgeKey.Overflow, default);
         _object.Map<EdgeKey, EdgeTimings>("edge_timings").TryAdd(EdgeKey.Overflow, default);
+        _object.Map<EdgeOwnerKey, EdgeOwner>("edge_owners").TryAdd(EdgeOwnerKey.Everybody, default);
 
-        var ports = _object.Map<uint, ulong>("excluded_ports");
-        foreach (var word in filters.ExcludePorts.GroupBy(port => port / 64))
-        {
-            ports.Update((uint)word.Key, word.Aggregate(0UL, (bits, port) => bits | (1UL << (port % 64))));
-        }
+        SetPorts("excluded_ports", filters.ExcludePorts);
 
         var networks = _object.Map<NetworkPrefix, byte>("excluded_networks");
         foreach (var network in filters.ExcludeNetworks)
@@ -119,61 +70,179 @@ internal sealed partial class KernelPrograms : IDisposable
         }
     }
 
-    /// <exception cref="KernelException">A program that totals depend on cannot be attached.</exception>
-    public void Attach()
+    public void PreparePayload(PayloadReach payload) => SetPorts("payload_ports", payload.Ports);
+
+    /// <summary>Puts every program of the plan to work.</summary>
+    /// <returns>A program that totals depend on and that cannot be attached; null when all is well.</returns>
+    public (HookProgram Hook, Refusal Reason)? Attach()
     {
         // Those that see a socket's end come first: a connection whose end nobody sees would stay open for ever.
-        var reasons = new Dictionary<string, string?>();
-        foreach (var hook in HookProgram.All.OrderBy(hook => hook.Operation == "release" ? 0 : 1))
+        var reasons = new Dictionary<string, Refusal?>();
+        foreach (var hook in Plan.Hooks.OrderBy(hook => hook.Operation == "release" ? 0 : 1).Where(hook => !reasons.ContainsKey(hook.Program)))
         {
-            if (!reasons.ContainsKey(hook.Program))
+            var reason = _refused.GetValueOrDefault(hook.Program) ?? TryAttach(hook);
+            if (reason is not null && hook.IsRequired && !IsAbsent(hook))
             {
-                reasons.Add(hook.Program, _refused.GetValueOrDefault(hook.Program) ?? TryAttach(hook));
+                return (hook, reason);
+            }
+
+            reasons.Add(hook.Program, reason);
+        }
+
+        _outcomes.AddRange(Plan.Hooks.Where(hook => !IsAbsent(hook)).Select(hook => new HookOutcome(hook, reasons[hook.Program]?.Reason)));
+        _outcomes.AddRange(Unobserved());
+        return null;
+    }
+
+    /// <summary>
+    /// The hooks that no longer run their program: a cgroup program that somebody took off, or functions' hooks that were switched off for
+    /// the whole machine.
+    /// </summary>
+    public IReadOnlyList<(HookProgram Hook, Refusal Reason)> FindLost()
+    {
+        var lost = new List<(HookProgram, Refusal)>();
+        foreach (var hook in _outcomes.Where(outcome => outcome.IsAttached).Select(outcome => outcome.Hook).DistinctBy(hook => hook.Program))
+        {
+            if (HookSwitches.WhyOff(hook, s_paths) is { } off)
+            {
+                lost.Add((hook, off));
+            }
+            else if (hook.Form == ProgramForm.Cgroup && _links.TryGetValue(hook.Program, out var link) && link.IsDetachedFromCgroup)
+            {
+                lost.Add((hook, new Refusal("it was taken off its cgroup")));
             }
         }
 
-        _outcomes.AddRange(HookProgram.All.Select(hook => new HookOutcome(hook, reasons[hook.Program])));
-        if (_outcomes.FirstOrDefault(outcome => outcome.Hook.IsRequired && !outcome.IsAttached) is { } blind)
+        return lost;
+    }
+
+    /// <summary>Puts a program that lost its hook back.</summary>
+    /// <returns>Why not; null when it is back.</returns>
+    public string? AttachAgain(HookProgram hook)
+    {
+        if (HookSwitches.WhyOff(hook, s_paths) is { } off)
         {
-            throw new KernelException($"cannot attach {blind.Hook.Hook} ({blind.Reason}): {blind.Hook.Without}. See 'sockwatch doctor'");
+            return off.Reason;
         }
 
-        foreach (var missing in _outcomes.Where(outcome => !outcome.IsAttached).DistinctBy(outcome => outcome.Hook.Program))
+        if (_links.Remove(hook.Program, out var link))
         {
-            Log.HookMissing(_logger, missing.Hook.Hook, missing.Reason!, missing.Hook.Without);
+            link.Dispose();
         }
 
+        return TryAttach(hook)?.Reason;
+    }
+
+    /// <summary>Lets other programs over the same maps observe what a way of the plan observed.</summary>
+    /// <returns>Why not; null when they are at work.</returns>
+    public string? Replace(ChosenWay lost, BpfObject programs, ChosenWay next)
+    {
+        var links = new Dictionary<string, BpfLink>();
+        foreach (var hook in next.Way!.Programs.DistinctBy(hook => hook.Program).Where(hook => programs.Program(hook.Program).Fd >= 0))
+        {
+            var reason = TryAttach(hook, programs, links);
+            if (reason is not null && hook.IsRequired && !IsAbsent(hook))
+            {
+                foreach (var link in links.Values)
+                {
+                    link.Dispose();
+                }
+
+                return reason.Reason;
+            }
+        }
+
+        foreach (var program in lost.Way!.Programs.Select(hook => hook.Program).Distinct())
+        {
+            if (_links.Remove(program, out var link))
+            {
+                link.Dispose();
+            }
+        }
+
+        foreach (var (program, link) in links)
+        {
+            _links.Add(program, link);
+        }
+
+        _replacements.Add(programs);
+        Plan = Plan with { Choices = [.. Plan.Choices.Select(choice => choice.Group.Name == lost.Group.Name ? next : choice)] };
+        _outcomes =
+        [
+            .. Plan.Hooks.Where(hook => !IsAbsent(hook)).Select(hook => new HookOutcome(
+                hook, _links.ContainsKey(hook.Program) ? null : _refused.GetValueOrDefault(hook.Program)?.Reason ?? "it cannot be attached")),
+            .. Unobserved(),
+        ];
+        return null;
+    }
+
+    /// <summary>For the log: what observes what, and what is not to be had.</summary>
+    public void TellAttached()
+    {
         Log.Attached(_logger, string.Join(", ", _outcomes.Where(outcome => outcome.IsAttached)
             .GroupBy(outcome => outcome.Hook.Operation, outcome => outcome.Hook.Backend.Name())
             .Select(operation => $"{operation.Key} by {string.Join(" and ", operation.Distinct())}")));
+        foreach (var choice in Plan.Choices.Where(choice => choice.Way is not null && choice.Refused.Count > 0))
+        {
+            Log.SecondBest(_logger, choice.Group.Name, choice.Way!.Backend.Name(), string.Join("; ", choice.Refused.Select(refused => refused.Reason.Reason).Distinct()));
+        }
+
+        foreach (var missing in _outcomes.Where(outcome => !outcome.IsAttached).DistinctBy(outcome => (outcome.Hook.Hook, outcome.Hook.Without)))
+        {
+            Log.HookMissing(_logger, missing.Hook.Hook, missing.Reason!, missing.Hook.Without);
+        }
     }
+
+    /// <summary>Brings what is pending of every socket into the totals; null where nothing is ever pending.</summary>
+    public BpfIterator? AttachFlush() => AttachReading(Plan.Readings.Flush);
+
+    /// <summary>Prints a record of every open flow; null where the kernel cannot.</summary>
+    public BpfIterator? AttachReport() => AttachReading(Plan.Readings.Report);
 
     /// <summary>
     /// Takes over the listeners that are there. Before attaching, so that every accept after it knows its server; and once
     /// more with the connections, for those that came in between.
     /// </summary>
-    public void AdoptListeners() => RunOnce("sw_adopt_listeners");
+    public void AdoptListeners()
+    {
+        if (!RunOnce("sw_adopt_listeners"))
+        {
+            AdoptFromProc(connections: false);
+        }
+    }
 
     /// <summary>Takes over the connections that were there before the programs: their owners and roles, and that they are open.</summary>
     public void AdoptSockets()
     {
         AdoptListeners();
-        RunOnce("sw_adopt_connections");
+        if (RunOnce("sw_adopt_connections") || AdoptFromProc(connections: true))
+        {
+            _object.GlobalVariable<byte>("all_adopted").Value = 1;
+        }
+        else if ((_refused.GetValueOrDefault("sw_adopt_connections") ?? _refused.GetValueOrDefault(DescriptorProgram)) is { } refused)
+        {
+            Log.NotAdopted(_logger, refused.Reason);
+        }
     }
 
     public void Dispose()
     {
-        _links.ForEach(link => link.Dispose());
+        foreach (var link in _links.Values)
+        {
+            link.Dispose();
+        }
+
+        _replacements.ForEach(replacement => replacement.Dispose());
         _object.Dispose();
     }
 
     /// <summary>Conditions without which no message of the kernel's would be of help.</summary>
-    internal static void Require()
+    internal static void Require(string? btf)
     {
-        if (!BpfHost.BtfAvailable)
+        if (!BpfHost.BtfAvailable && btf is null)
         {
             throw new KernelException(
-                "this kernel carries no type information (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF=y. See 'sockwatch doctor'");
+                "this kernel carries no type information (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF=y, or --btf with a file that fits it. See 'sockwatch doctor'");
         }
 
         if (!File.Exists(ObjectPath))
@@ -182,83 +251,119 @@ internal sealed partial class KernelPrograms : IDisposable
         }
     }
 
-    internal static Dictionary<string, string> MissingTracepoints()
-    {
-        using var types = KernelBtf.Load();
-        return HookProgram.All
-            .Where(hook => hook.Backend == HookBackend.Tracepoint && !types.HasTracepoint(hook.Hook))
-            .DistinctBy(hook => hook.Program)
-            .ToDictionary(hook => hook.Program, hook => $"this kernel has no tracepoint {hook.Hook}; it came with Linux {hook.Since}");
-    }
+    /// <summary>What can be done without, and has to be: the best way to observe it, with the reason against that.</summary>
+    private IEnumerable<HookOutcome> Unobserved() => Plan.Choices.Where(choice => choice.Way is null)
+        .SelectMany(choice => choice.Group.Ways[0].Programs.Select(hook => new HookOutcome(hook, choice.Refused[0].Reason.Reason)));
 
-    private static void ThrowIfRequired(Dictionary<string, string> refused)
+    private void SetPorts(string map, IEnumerable<int> wanted)
     {
-        if (HookProgram.All.FirstOrDefault(hook => hook.IsRequired && refused.ContainsKey(hook.Program)) is { } blind)
+        var ports = _object.Map<uint, ulong>(map);
+        foreach (var word in wanted.GroupBy(port => port / 64))
         {
-            throw new KernelException($"{refused[blind.Program]}: {blind.Without}. See 'sockwatch doctor'");
+            ports.Update((uint)word.Key, word.Aggregate(0UL, (bits, port) => bits | (1UL << (port % 64))));
         }
     }
 
-    private static void Configure(
-        BpfObject programs, KernelOptions options, FilterOptions filters, bool flowRecords, bool traceUdpPeers)
+    private bool IsAbsent(HookProgram hook) => hook.IfPresent && _refused.ContainsKey(hook.Program);
+
+    private BpfIterator? AttachReading(string program) =>
+        _object.Program(program).Fd >= 0 ? _object.AttachIterator(program, Plan.Readings.Map) : null;
+
+    /// <summary>A kernel without types of its own has no iterators; there a program watches the kernel print descriptors.</summary>
+    /// <returns>Whether that has shown every process's sockets.</returns>
+    private bool AdoptFromProc(bool connections)
     {
-        programs.SetMaxEntries("edges", (uint)options.MaxEdges);
-        programs.SetMaxEntries("edge_timings", (uint)options.MaxEdges);
-        programs.SetMaxEntries("edge_failures", (uint)Math.Max(options.MaxEdges / 4, 4));
-        programs.SetMaxEntries("udp_flows", (uint)options.MaxUdpFlows);
-        programs.SetMaxEntries("released_udp_sockets", (uint)options.MaxUdpFlows);
-        programs.SetMaxEntries("processes", (uint)options.MaxProcesses);
-        programs.SetMaxEntries("executable_paths", (uint)options.MaxExecutables);
-        programs.SetMaxEntries("cgroup_paths", (uint)options.MaxCgroups);
-        programs.SetMaxEntries("flow_records", (uint)options.RingBytes);
-        programs.SetConstant("flush_jiffies", (ulong)TickRate.Read());
-        programs.SetConstant("emit_flow_records", (byte)(flowRecords ? 1 : 0));
-        programs.SetConstant("trace_udp_peers", (byte)(traceUdpPeers ? 1 : 0));
-        programs.SetConstant("ignore_loopback", (byte)(filters.IgnoreLoopback ? 1 : 0));
-        programs.SetConstant("ignore_ipv6", (byte)(filters.IgnoreIpv6 ? 1 : 0));
-        programs.SetConstant("have_excluded_ports", (byte)(filters.ExcludePorts.Count > 0 ? 1 : 0));
-        programs.SetConstant("have_excluded_networks", (byte)(filters.ExcludeNetworks.Count > 0 ? 1 : 0));
+        if (_object.Program(DescriptorProgram).Fd < 0)
+        {
+            return false;
+        }
+
+        try
+        {
+            using var link = _object.Attach(DescriptorProgram);
+            _object.GlobalVariable<byte>("adopting_connections").Value = (byte)(connections ? 1 : 0);
+            var descriptors = new ProcDescriptors(s_paths);
+            descriptors.PrintSockets();
+            return descriptors.UnreadableProcesses == 0;
+        }
+        catch (BpfException failure)
+        {
+            if (connections)
+            {
+                Log.NotAdopted(_logger, failure.Message);
+            }
+
+            return false;
+        }
     }
 
-    private void RunOnce(string program)
+    /// <returns>False when the kernel did not take it.</returns>
+    private bool RunOnce(string program)
     {
+        if (_object.Program(program).Fd < 0)
+        {
+            return false;
+        }
+
         using var iterator = _object.AttachIterator(program);
         iterator.Run();
+        return true;
     }
 
-    private string? TryAttach(HookProgram hook)
+    private Refusal? TryAttach(HookProgram hook) => TryAttach(hook, _object, _links);
+
+    private Refusal? TryAttach(HookProgram hook, BpfObject programs, Dictionary<string, BpfLink> links)
     {
         try
         {
-            _links.Add(hook.Backend == HookBackend.Cgroup
-                ? _object.AttachCgroup(hook.Program, Cgroup2.FindMount())
-                : _object.Attach(hook.Program));
+            links.Add(hook.Program, hook.Form switch
+            {
+                ProgramForm.Cgroup => programs.AttachCgroup(hook.Program, Cgroup2.FindMount()),
+                ProgramForm.FunctionReturn => AttachReturn(programs, hook.Program),
+                _ => programs.Attach(hook.Program),
+            });
             return null;
         }
-        catch (Exception failure) when (failure is BpfException or KernelException)
+        catch (BpfException failure)
         {
-            return failure.Message;
+            return PerfEvents.WhyNotAttached(failure, _host, hook);
+        }
+        catch (KernelException failure)
+        {
+            return new Refusal(failure.Message);
         }
     }
 
-    private static void LogLibBpf(ILogger logger, BpfLogLevel level, string message)
+    private BpfLink AttachReturn(BpfObject programs, string program)
     {
-        // Its warnings come back as an exception with the reason in one line; here they are detail.
-        if (level != BpfLogLevel.Debug)
+        try
         {
-            Log.LibBpf(logger, message.TrimEnd());
+            return programs.AttachReturn(program);
+        }
+        catch (BpfException failure)
+        {
+            // Without tracefs the kernel follows a few calls at a time; those that it does not are counted.
+            var link = programs.Attach(program);
+            Log.FewReturns(_logger, program, failure.Message);
+            return link;
         }
     }
 
     private static partial class Log
     {
+        [LoggerMessage(LogLevel.Warning, "Sockets that were there before are taken over when they are first used, not now: {Reason}")]
+        public static partial void NotAdopted(ILogger logger, string reason);
+
         [LoggerMessage(LogLevel.Information, "Attached: {Hooks}")]
         public static partial void Attached(ILogger logger, string hooks);
 
         [LoggerMessage(LogLevel.Warning, "Not attached: {Hook} ({Reason}); {Without}")]
         public static partial void HookMissing(ILogger logger, string hook, string reason, string without);
 
-        [LoggerMessage(LogLevel.Debug, "libbpf: {Message}")]
-        public static partial void LibBpf(ILogger logger, string message);
+        [LoggerMessage(LogLevel.Information, "{Group} by {Backend}: {Reason}")]
+        public static partial void SecondBest(ILogger logger, string group, string backend, string reason);
+
+        [LoggerMessage(LogLevel.Warning, "{Program} follows few calls at a time ({Reason}): those beyond are counted as call_return")]
+        public static partial void FewReturns(ILogger logger, string program, string reason);
     }
 }

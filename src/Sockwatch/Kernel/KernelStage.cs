@@ -1,25 +1,18 @@
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Sockwatch.Diagnostics;
 
 namespace Sockwatch.Kernel;
 
-/// <summary>Puts the loaded programs to work, before any other stage starts.</summary>
-internal sealed class KernelStage(
-    KernelPrograms programs, IOptions<FilterOptions> filters, HookState hooks, Health health) : IHostedService
+/// <summary>Says what observes the machine, and takes over the sockets that were there before, ahead of any other stage.</summary>
+internal sealed partial class KernelStage(
+    KernelUse use, KernelPrograms programs, HookState hooks, Health health, ILogger<KernelStage> logger) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        programs.PrepareMaps(filters.Value);
-        programs.AdoptListeners();
-        programs.Attach();
-        hooks.Current =
-        [
-            .. programs.Outcomes
-                .GroupBy(outcome => (outcome.Hook.Operation, outcome.Hook.Backend))
-                .Select(group => new HookReport(
-                    group.Key.Operation, group.Key.Backend.Name(), group.All(outcome => outcome.IsAttached) ? "attached" : "missing")),
-        ];
+        TellHost();
+        hooks.Current = HookWatch.Report(programs.Outcomes, []);
 
         // After the programs are on, so that no socket is born between the two.
         programs.AdoptSockets();
@@ -29,4 +22,27 @@ internal sealed class KernelStage(
 
     // The programs stay on while the stages after this one end; the container disposes them last.
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private void TellHost()
+    {
+        var host = HostFacts.Read(new HostPaths());
+        Log.Host(logger, host.ToString());
+        Log.Capabilities(logger, host.Capabilities.ToString());
+        foreach (var missing in NeededCapability.On(host, use.Payload is { } reach && reach != PayloadReach.None).Where(needed => needed.IsMissing(host)))
+        {
+            Log.Missing(logger, missing.Name, missing.Without);
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Information, "Host: {Host}")]
+        public static partial void Host(ILogger logger, string host);
+
+        [LoggerMessage(LogLevel.Information, "Running with {Capabilities}")]
+        public static partial void Capabilities(ILogger logger, string capabilities);
+
+        [LoggerMessage(LogLevel.Information, "Without {Capability}: {Without}")]
+        public static partial void Missing(ILogger logger, string capability, string without);
+    }
 }

@@ -4,8 +4,8 @@ namespace Sockwatch.Kernel;
 
 // Padding is spelled out because the kernel compares whole keys: bytes that C# may leave undefined would never match.
 
-[InlineArray(3)]
-internal struct Padding3
+[InlineArray(2)]
+internal struct Padding2
 {
     private byte _first;
 }

@@ -12,6 +12,10 @@ namespace Sockwatch.Kernel;
 /// </summary>
 internal sealed class ProgramStats(KernelPrograms programs, IOptions<DiagnosticsOptions> options, TimeProvider time) : BackgroundService
 {
+    // enum turned_away of bpf/socket_state.h.
+    private const uint ChangesMissed = 0;
+    private const uint EndsRescued = 1;
+
     private static readonly TimeSpan Sample = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
 
@@ -23,6 +27,7 @@ internal sealed class ProgramStats(KernelPrograms programs, IOptions<Diagnostics
     public IReadOnlyList<(string Program, TimeSpan RunTime, long Runs, long Missed)> Read()
     {
         var isSampled = options.Value.ProgramStats == ProgramStatsMode.Sampled;
+        using var steadily = programs.Steadily.Begin();
         lock (_lock)
         {
             return
@@ -31,10 +36,42 @@ internal sealed class ProgramStats(KernelPrograms programs, IOptions<Diagnostics
                 {
                     var info = program.Info();
                     var measure = isSampled ? _scaled.GetValueOrDefault(program.Name) : new Measure((double)info.RunTimeNs, (double)info.RunCount);
-                    return (program.Name, TimeSpan.FromMicroseconds(measure.Nanoseconds / 1000), (long)measure.Runs, (long)info.RecursionMisses);
+                    return (program.Name, TimeSpan.FromMicroseconds(measure.Nanoseconds / 1000), (long)measure.Runs, Missed(program.Name, (long)info.RecursionMisses));
                 }),
             ];
         }
+    }
+
+    /// <summary>What nobody saw: a deputy that is kept from a program's work has missed something only where the program was as well.</summary>
+    private long Missed(string program, long turnedAway)
+    {
+        switch (program)
+        {
+            case "sw_state" or "sw_kprobe_state" when TurnedAway("sw_state_deputy") is { } deputy:
+                return Math.Min(OfTurnedAway(ChangesMissed), Math.Min(turnedAway, deputy));
+            case "sw_kprobe_listen4" or "sw_kprobe_listen6" when TurnedAway("sw_state_deputy") is { } deputy:
+                return Math.Min(turnedAway, deputy);
+            case "sw_destroy" or "sw_kprobe_destroy" when TurnedAway("sw_destroy_deputy") is { } deputy:
+                return Math.Clamp(turnedAway - OfTurnedAway(EndsRescued), 0, deputy);
+            // Of a process that is not forgotten, the next one with its number is told apart by when it began.
+            case "sw_state_deputy" or "sw_destroy_deputy" or "sw_exit":
+                return 0;
+            default:
+                return turnedAway;
+        }
+    }
+
+    private long OfTurnedAway(uint what)
+    {
+        programs.Object.Map<uint, ulong>("turned_away").TryLookup(what, out var count);
+        return (long)count;
+    }
+
+    /// <summary>Null when the deputy is not at work here.</summary>
+    private long? TurnedAway(string deputy)
+    {
+        var program = programs.Object.Program(deputy);
+        return program.Fd >= 0 ? (long)program.Info().RecursionMisses : null;
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

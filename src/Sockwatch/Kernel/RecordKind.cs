@@ -10,4 +10,10 @@ internal enum RecordKind : byte
 
     /// <summary>UDP, while tracing: the peer is not the socket's last one.</summary>
     PeerChanged = 5,
+
+    /// <summary>The peer is on a list.</summary>
+    FlowDetect = 6,
+
+    /// <summary>A <see cref="PayloadRecord"/>: what was sent or received, while that is captured.</summary>
+    Payload = 7,
 }

@@ -32,7 +32,7 @@ internal readonly struct UdpFlow
 
     public ushort LocalPort { get; init; }
 
-    /// <summary>Not 0 when a filter keeps this conversation out of the flow log.</summary>
+    /// <summary>Not 0 when a filter (1) or a limit of the process (2) keeps this conversation out of the flow log.</summary>
     public byte Ignored { get; init; }
 
     public FlowAttribution Attribution { get; init; }

@@ -10,4 +10,6 @@ internal interface IEdgeSink
     void OnTimings(in EdgeKey key, in EdgeTimings timings);
 
     void OnFailures(in EdgeFailureKey key, in EdgeFailures failures);
+
+    void OnDetections(in EdgeDetectionKey key, ulong count);
 }

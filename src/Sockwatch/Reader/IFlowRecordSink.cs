@@ -6,4 +6,10 @@ namespace Sockwatch.Reader;
 internal interface IFlowRecordSink
 {
     void OnRecord(in FlowRecord record);
+
+    /// <summary>What was sent or received, while that is captured.</summary>
+    /// <param name="record">Of the flow, and of the process that made the call.</param>
+    void OnPayload(in FlowRecord record, PayloadPiece piece)
+    {
+    }
 }

@@ -9,7 +9,11 @@ internal static class ReaderServices
     {
         services.AddDiagnostics();
         services.AddSingleton<KernelTotals>();
+        services.AddSingleton<IDnsMessages, DnsMessages>();
         services.AddSingleton<IKernelTotals>(provider => provider.GetRequiredService<KernelTotals>());
+        services.AddSingleton<IProcessLineage, ProcessLineage>();
+        services.AddSingleton<FlowReports>();
+        services.AddSingleton<IKernelBooks, KernelBooks>();
         return services;
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -14,6 +15,8 @@ namespace Sockwatch.Reader;
 /// </summary>
 internal sealed partial class RecordReader(
     KernelPrograms programs,
+    IKernelSwitches switches,
+    FlowReports reports,
     IFlowRecordSink sink,
     Health health,
     TimeProvider time,
@@ -23,7 +26,19 @@ internal sealed partial class RecordReader(
     private static readonly TimeSpan DrainInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan IdleCheckInterval = TimeSpan.FromSeconds(10);
 
-    public void OnRecord(ReadOnlySpan<byte> record) => sink.OnRecord(MemoryMarshal.AsRef<FlowRecord>(record));
+    public void OnRecord(ReadOnlySpan<byte> record)
+    {
+        ref readonly var flow = ref MemoryMarshal.AsRef<FlowRecord>(record);
+        if (flow.Kind == RecordKind.Payload)
+        {
+            ref readonly var payload = ref MemoryMarshal.AsRef<PayloadRecord>(record);
+            sink.OnPayload(in flow, new PayloadPiece(
+                payload.Sequence, payload.Direction, payload.More != 0, record.Slice(Unsafe.SizeOf<PayloadRecord>(), (int)payload.Length)));
+            return;
+        }
+
+        sink.OnRecord(in flow);
+    }
 
     // Draining blocks, so it owns a thread instead of starving the pool.
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -33,7 +48,6 @@ internal sealed partial class RecordReader(
     private void ReadUntil(CancellationToken stoppingToken)
     {
         using var ring = programs.Object.RingBuffer("flow_records");
-        using var reports = new FlowReports(programs);
         var conversations = new UdpConversations(programs);
         var reportedAt = time.GetTimestamp();
         var checkedAt = time.GetTimestamp();
@@ -47,6 +61,11 @@ internal sealed partial class RecordReader(
             if (isReportDue)
             {
                 reportedAt = time.GetTimestamp();
+                isReportDue = switches.EmitsFlowRecords;
+            }
+
+            if (isReportDue)
+            {
                 reports.Read(sink);
             }
 
@@ -61,7 +80,7 @@ internal sealed partial class RecordReader(
 
         // The last flush: what has happened up to now, and how far the flows had come that go on without us.
         ring.Drain(this);
-        if (options.Value.UpdateInterval > TimeSpan.Zero)
+        if (options.Value.UpdateInterval > TimeSpan.Zero && switches.EmitsFlowRecords)
         {
             reports.Read(sink);
             conversations.Read(BootClock.NowNs(), options.Value.UdpIdle, report: true, sink);

@@ -10,24 +10,36 @@ namespace Sockwatch.Reader;
 /// </summary>
 internal sealed class UdpConversations
 {
+    private const uint Everybody = 0;
+
+    private readonly SteadyReading _steadily;
     private readonly BpfMap<UdpFlowKey, UdpFlow> _flowMap;
     private readonly BpfMap<ulong, ulong> _releasedMap;
     private readonly MapBatches<UdpFlowKey, UdpFlow> _flows;
     private readonly MapBatches<ulong, ulong> _releasedSockets;
+    private readonly BpfMap<uint, ulong> _shareMap;
     private readonly Dictionary<ulong, ulong> _released = [];
+    private readonly Dictionary<uint, ulong> _shares = [];
+    private readonly HashSet<uint> _changedShares = [];
     private readonly List<UdpFlowKey> _ended = [];
     private readonly Dictionary<(ulong Cookie, Address16 Peer, ushort Port), Counts> _reported = [];
 
     public UdpConversations(KernelPrograms programs)
     {
+        _steadily = programs.Steadily;
         _flowMap = programs.Object.Map<UdpFlowKey, UdpFlow>("udp_flows");
+        _shareMap = programs.Object.Map<uint, ulong>("process_udp_flows");
         _releasedMap = programs.Object.Map<ulong, ulong>("released_udp_sockets");
         _flows = new MapBatches<UdpFlowKey, UdpFlow>(_flowMap);
         _releasedSockets = new MapBatches<ulong, ulong>(_releasedMap);
     }
 
     /// <summary>Whether a socket that has such conversations was released since the last pass.</summary>
-    public bool HasReleased() => _releasedMap.TryFirstKey(out _);
+    public bool HasReleased()
+    {
+        using var steadily = _steadily.Begin();
+        return _releasedMap.TryFirstKey(out _);
+    }
 
     /// <summary>One pass over all of them.</summary>
     /// <param name="nowNs">CLOCK_BOOTTIME.</param>
@@ -35,6 +47,8 @@ internal sealed class UdpConversations
     /// <param name="report">Whether those that go on are to be reported too.</param>
     public void Read(ulong nowNs, TimeSpan idle, bool report, IFlowRecordSink sink)
     {
+        using var steadily = _steadily.Begin();
+
         // Before the conversations: one that begins after this has a socket that is not in the list.
         _released.Clear();
         for (_releasedSockets.Restart(); _releasedSockets.ReadNext();)
@@ -47,12 +61,15 @@ internal sealed class UdpConversations
 
         var idleNs = (ulong)(idle.TotalMilliseconds * 1_000_000);
         _ended.Clear();
+        _shares.Clear();
+        _changedShares.Clear();
         for (_flows.Restart(); _flows.ReadNext();)
         {
             for (var i = 0; i < _flows.Keys.Length; i++)
             {
                 ref readonly var key = ref _flows.Keys[i];
                 ref readonly var flow = ref _flows.Values[i];
+                CollectionsMarshal.GetValueRefOrAddDefault(_shares, flow.Pid, out _)++;
                 if (_released.TryGetValue(key.SocketCookie, out var releasedAt))
                 {
                     End(key, flow, releasedAt, FlowEndReason.LocalClose, sink);
@@ -72,21 +89,49 @@ internal sealed class UdpConversations
         }
 
         _flowMap.DeleteBatch(CollectionsMarshal.AsSpan(_ended));
+        SetShares();
         foreach (var cookie in _released.Keys)
         {
             _releasedMap.Delete(cookie);
         }
     }
 
+    /// <summary>The programs count what they add; what is left of it they learn here.</summary>
+    private void SetShares()
+    {
+        foreach (var pid in _changedShares)
+        {
+            if (_shares[pid] == 0)
+            {
+                _shareMap.Delete(pid);
+            }
+            else if (_shareMap.TryLookup(pid, out _))
+            {
+                _shareMap.Update(pid, _shares[pid]);
+            }
+        }
+
+        if (_changedShares.Count > 0)
+        {
+            _shareMap.Update(Everybody, _shares.Values.Aggregate(0UL, (sum, flows) => sum + flows));
+        }
+    }
+
     private void End(in UdpFlowKey key, in UdpFlow flow, ulong atNs, FlowEndReason reason, IFlowRecordSink sink)
     {
         _ended.Add(key);
+        _changedShares.Add(flow.Pid);
+        CollectionsMarshal.GetValueRefOrAddDefault(_shares, flow.Pid, out _)--;
         _reported.Remove((key.SocketCookie, key.PeerAddress, key.PeerPort), out var reported);
         if (flow.Ignored == 0)
         {
             sink.OnRecord(RecordOf(key, flow, RecordKind.FlowEnd, reason, atNs, reported));
         }
     }
+
+    /// <summary>How far a conversation has come, for somebody who only looks.</summary>
+    public static FlowRecord Look(in UdpFlowKey key, in UdpFlow flow) =>
+        RecordOf(key, flow, RecordKind.FlowUpdate, FlowEndReason.None, flow.LastUsedNs, default);
 
     private static FlowRecord RecordOf(
         in UdpFlowKey key, in UdpFlow flow, RecordKind kind, FlowEndReason reason, ulong atNs, in Counts reported) => new()

@@ -31,6 +31,9 @@ internal sealed partial class MetricPage
     public static MetricPage Parse(string text) => new(
         [.. text.Split('\n').Where(line => line.Length > 0 && line[0] != '#').Select(ParseLine)], text.Length);
 
+    /// <summary>What was lost for one reason.</summary>
+    public long Lost(string reason) => (long)Sum("sockwatch_lost_records_total", ("reason", reason));
+
     public IEnumerable<Sample> Of(string name) => Samples.Where(sample => sample.Name == name);
 
     public double Sum(string name, params (string Label, string Value)[] labels) => Of(name)

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using Sockwatch.Bpf;
 using Sockwatch.Kernel;
 
@@ -32,16 +33,18 @@ internal static class Requires
         }
 
         Environment.SetEnvironmentVariable("SOCKWATCH_BPF_DIR", Path.Combine(Repository.Root, "artifacts/bpf"));
+        var host = HostFacts.Read(new HostPaths());
         try
         {
-            var refused = HookProbe.LoadEach(KernelPrograms.MissingTracepoints());
-            return HookProgram.All.FirstOrDefault(hook => hook.IsRequired && refused.ContainsKey(hook.Program)) is { } blind
-                ? $"this kernel refuses {blind.Hook}: {refused[blind.Program]}"
+            var loader = new ProgramLoader(
+                new KernelOptions(), new FilterOptions(), WantedRecords.All, canTrace: false, NullLogger.Instance);
+            return loader.Probe().Choices.FirstOrDefault(choice => choice.Group.IsRequired && choice.Way is null) is { } blind
+                ? $"this kernel refuses {blind.Group.Name}: {blind.Refused[0].Reason.Reason}"
                 : null;
         }
         catch (BpfException failure)
         {
-            return $"this kernel refuses BPF: {HookProbe.Explain(failure)}";
+            return $"this kernel refuses BPF: {Refusal.Of(failure, host).Reason}";
         }
     }
 }

@@ -9,7 +9,7 @@ namespace Sockwatch.KernelTests.Agents;
 /// <summary>The real agent as a process, ready to be asked. Disposing ends it as an operator would.</summary>
 internal sealed class RunningAgent : IAsyncDisposable
 {
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(40);
 
     private readonly HttpClient _http;
     private readonly DirectoryInfo _state;
@@ -32,6 +32,8 @@ internal sealed class RunningAgent : IAsyncDisposable
 
     public string Address { get; }
 
+    public string StateDirectory => _state.FullName;
+
     /// <summary>How long it took from exec until /readyz said yes.</summary>
     public TimeSpan StartTime { get; private set; }
 
@@ -52,28 +54,35 @@ internal sealed class RunningAgent : IAsyncDisposable
     public static Task<RunningAgent> StartAsync(params string[] arguments) =>
         StartAsync(Directory.CreateTempSubdirectory("sockwatch-test-"), objects: null, arguments);
 
-    /// <summary>With a state directory that others share.</summary>
-    public static Task<RunningAgent> StartInAsync(DirectoryInfo state) => StartAsync(state, objects: null, []);
+    /// <summary>With a state directory that others share, and settings from the environment.</summary>
+    public static Task<RunningAgent> StartInAsync(DirectoryInfo state, params (string Variable, string Value)[] settings) =>
+        StartAsync(state, objects: null, [], memory: null, settings);
+
+    /// <summary>Under a limit of memory, which its maps count against as well.</summary>
+    public static Task<RunningAgent> StartInAsync(MemoryCgroup memory, params string[] arguments) =>
+        StartAsync(Directory.CreateTempSubdirectory("sockwatch-test-"), objects: null, arguments, memory);
 
     /// <summary>With BPF objects of the test's own.</summary>
     public static Task<RunningAgent> StartWithAsync(string objects) =>
         StartAsync(Directory.CreateTempSubdirectory("sockwatch-test-"), objects, []);
 
-    private static async Task<RunningAgent> StartAsync(DirectoryInfo state, string? objects, string[] arguments)
+    private static async Task<RunningAgent> StartAsync(
+        DirectoryInfo state, string? objects, string[] arguments, MemoryCgroup? memory = null, params (string Variable, string Value)[] settings)
     {
         var port = FreePort();
-        var start = new ProcessStartInfo(Repository.Agent)
+        string[] command = [.. memory?.Launcher ?? [], Repository.Agent, "run", "--listen", $"127.0.0.1:{port}", .. arguments];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             StandardOutputEncoding = Encoding.UTF8,
         };
-        foreach (var argument in (string[])["run", "--listen", $"127.0.0.1:{port}", .. arguments])
+        start.Environment["SOCKWATCH__STATEDIRECTORY"] = state.FullName;
+        foreach (var (variable, value) in settings)
         {
-            start.ArgumentList.Add(argument);
+            start.Environment[variable] = value;
         }
 
-        start.Environment["SOCKWATCH__STATEDIRECTORY"] = state.FullName;
         if (objects is not null)
         {
             start.Environment["SOCKWATCH_BPF_DIR"] = objects;
@@ -85,7 +94,9 @@ internal sealed class RunningAgent : IAsyncDisposable
         {
             if (agent.Process.HasExited || clock.Elapsed > StartLimit)
             {
-                throw new InvalidOperationException($"The agent did not become ready in {StartLimit}:\n{agent.Errors}");
+                var failure = new InvalidOperationException($"The agent did not become ready in {StartLimit}:\n{agent.Errors}");
+                await agent.DisposeAsync();
+                throw failure;
             }
 
             await Task.Delay(10);
@@ -94,6 +105,9 @@ internal sealed class RunningAgent : IAsyncDisposable
         agent.StartTime = clock.Elapsed;
         return agent;
     }
+
+    /// <summary>The page as it is.</summary>
+    public Task<string> PageAsync() => _http.GetStringAsync("/metrics");
 
     public async Task<MetricPage> ScrapeAsync() => MetricPage.Parse(await _http.GetStringAsync("/metrics"));
 

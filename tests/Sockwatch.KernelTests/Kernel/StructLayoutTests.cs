@@ -22,9 +22,20 @@ public class StructLayoutTests
     [InlineData(typeof(ObservedBytes), "observed_bytes")]
     [InlineData(typeof(PathText), "path_text")]
     [InlineData(typeof(ProcessIdentity), "process_identity")]
+    [InlineData(typeof(ProcessAncestors), "process_ancestors")]
     [InlineData(typeof(UdpFlowKey), "udp_flow_key")]
     [InlineData(typeof(UdpFlow), "udp_flow")]
     [InlineData(typeof(FlowRecord), "flow_record")]
+    [InlineData(typeof(DnsMessage), "dns_message")]
+    [InlineData(typeof(ListedRange4), "listed_range4")]
+    [InlineData(typeof(ListedRange6), "listed_range6")]
+    [InlineData(typeof(Listed), "listed")]
+    [InlineData(typeof(EdgeDetectionKey), "edge_detection_key")]
+    [InlineData(typeof(EdgeOwnerKey), "edge_owner_key")]
+    [InlineData(typeof(EdgeOwner), "edge_owner")]
+    [InlineData(typeof(ProcessLimit), "process_limit")]
+    [InlineData(typeof(PayloadRecord), "payload_record")]
+    [InlineData(typeof(PayloadOwner), "payload_owner")]
     public void A_mirror_has_the_layout_of_its_c_struct(Type mirror, string name)
     {
         var expected = s_structs.Value[name];

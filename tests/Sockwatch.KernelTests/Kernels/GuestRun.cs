@@ -14,7 +14,8 @@ internal sealed class GuestRun
 
     private readonly string _folder;
 
-    private GuestRun(string folder, string? whyNone, TimeSpan took)
+    /// <param name="whyNone">See <see cref="WhyNone"/>.</param>
+    public GuestRun(string folder, string? whyNone, TimeSpan took)
     {
         _folder = folder;
         WhyNone = whyNone;
@@ -29,10 +30,16 @@ internal sealed class GuestRun
     /// <summary>Of the agent when it did not get ready, or of the load program.</summary>
     public int ExitCode => int.Parse(Read("exit-code"), CultureInfo.InvariantCulture);
 
+    /// <summary>It counted for a while, whatever became of it then.</summary>
+    public bool WasReady => Read("readyz").Length > 0;
+
     public string Release => Read("release");
 
     /// <summary>The last line the agent wrote: its reason, where it did not run.</summary>
     public string AgentsLastWords => Read("agent.log").Split('\n')[^1].Replace("sockwatch: ", "");
+
+    /// <summary>How far the guest came, and what was stuck.</summary>
+    public string Console => Read("console");
 
     /// <summary>What the load program had to say beside its truth, such as what it left out and why.</summary>
     public string Notes => string.Join('\n', Families.Select(family => Read($"truth-{family}.log")).Where(notes => notes.Length > 0));
@@ -61,7 +68,7 @@ internal sealed class GuestRun
 
         var boot = await Shell.RunAsync(
             Path.Combine(Repository.Root, "tests/vm/boot"), arguments,
-            new Dictionary<string, string> { ["ARCH"] = row.Architecture, ["SECONDS_LIMIT"] = "300" }, TimeSpan.FromSeconds(330));
+            new Dictionary<string, string> { ["ARCH"] = row.Architecture, ["SECONDS_LIMIT"] = "480" }, TimeSpan.FromSeconds(510));
         return boot.ExitCode switch
         {
             0 => new GuestRun(folder, null, boot.Took),
@@ -70,16 +77,31 @@ internal sealed class GuestRun
         };
     }
 
+    /// <summary>The ways in which a name was asked for that no peer has.</summary>
+    public IEnumerable<string> AskedInVain(MetricPage page) => Read("asked").Split('\n', StringSplitOptions.RemoveEmptyEntries)
+        .Where(way => page.Sum("sockwatch_socket_operations_total", ("peer_kind", "Dns"), ("peer_name", $"{way}.ask.test"), ("error_type", "connection_refused")) != 1);
+
     public MetricPage Page() => MetricPage.Parse(Read("metrics"));
 
-    public IReadOnlyList<TrueEdge> Truth() => TrueEdge.Merge(Families.SelectMany(family =>
-    {
-        using var truth = JsonDocument.Parse(Read($"truth-{family}.json"));
-        return truth.RootElement.EnumerateArray()
-            .Where(scenario => scenario.TryGetProperty("edges", out _))
-            .SelectMany(TrueEdge.Of)
-            .ToList();
-    }));
+    public IReadOnlyList<TrueEdge> Truth() => TrueEdge.Merge(Scenarios().SelectMany(TrueEdge.Of));
+
+    /// <summary>What the load program says of each of its scenarios, over every family.</summary>
+    public IEnumerable<JsonElement> Scenarios() =>
+        Families.SelectMany(family => JsonElement.Parse(Read($"truth-{family}.json")).EnumerateArray());
+
+    /// <summary>The sockets that were there before the agent.</summary>
+    public OlderSockets Before() => new(Read("before.json"));
+
+    /// <summary>The starts of an executable's flows.</summary>
+    public IReadOnlyList<FlowStart> Starts(string executable) =>
+        [.. Read($"starts-{executable}").Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(FlowStart.Parse)];
+
+    /// <summary>How many contacts with listed peers were told of, by "role transport type": in the guest every peer of the load is listed.</summary>
+    public IReadOnlyList<(string Kind, double Count)> Detections() =>
+    [
+        .. Read("detections").Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => line.Trim().Split(' ', 2)).Select(line => (line[1], double.Parse(line[0], CultureInfo.InvariantCulture))).Order(),
+    ];
 
     private string Read(string name)
     {

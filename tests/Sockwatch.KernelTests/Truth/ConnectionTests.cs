@@ -108,6 +108,57 @@ public class ConnectionTests(ITestOutputHelper output)
         output.WriteLine("2000 sockets adopted, none twice");
     }
 
+    [Fact]
+    public async Task Sockets_that_were_there_before_are_exact_from_the_start_on()
+    {
+        Requires.Bpf();
+        using var before = LoadProgram.Start("before", "--connections", "1000", "--datagrams", "50");
+        var processes = await before.StandardOutput.ReadLineAsync();
+
+        await using var agent = await RunningAgent.StartAsync("--flow-log", "-", "--format", "json");
+        before.StandardInput.Close();
+        var sockets = new OlderSockets($"{processes}\n{await before.StandardOutput.ReadLineAsync()}");
+        await before.WaitForExitAsync();
+        var page = await agent.ScrapeUntilAsync(page => !sockets.Edges.SelectMany(edge => edge.Differences(page)).Any(), TimeSpan.FromSeconds(8));
+        await agent.StopAsync();
+
+        output.WriteLine(sockets.ToString());
+        Assert.Empty(sockets.Differences(page, FlowStart.Of(agent.Output, "before")));
+        Assert.Equal("", page.Losses);
+    }
+
+    [Fact]
+    public async Task Sockets_born_while_the_agent_starts_are_counted_once()
+    {
+        Requires.Bpf();
+        using var burst = LoadProgram.Start("burst", "--rate", "1000", "--seconds", "8");
+        var truth = burst.StandardOutput.ReadToEndAsync();
+        await Task.Delay(TimeSpan.FromSeconds(1));
+
+        await using var agent = await RunningAgent.StartAsync("--flow-log", "-", "--format", "json");
+        await burst.WaitForExitAsync();
+        Assert.True(burst.ExitCode == 0, await burst.StandardError.ReadToEndAsync());
+        var connections = TrueEdge.Of(JsonElement.Parse(await truth)).Single(edge => edge.Role == "client").Operations[("connect", "")];
+        await agent.ScrapeUntilAsync(page => Open(page) == 0, TimeSpan.FromSeconds(8));
+        var page = await agent.ScrapeAsync();
+        await agent.StopAsync();
+
+        var records = agent.Output.Where(line => line.Contains("\"process.executable.name\":\"burst-")).Select(line => JsonElement.Parse(line))
+            .Select(record => (Event: record.GetProperty("event.name").GetString(), Id: record.GetProperty("flow.id").GetString())).ToList();
+        var starts = records.Where(record => record.Event == "flow.start").Select(record => record.Id).ToList();
+        var ends = records.Where(record => record.Event == "flow.end").Select(record => record.Id).ToList();
+        output.WriteLine($"{connections} connections, of which {starts.Count / 2} with both ends since the start; {ends.Count} ends");
+        Assert.Equal(0, Open(page));
+        Assert.Equal(starts.Count, starts.Distinct().Count());
+        Assert.Equal(ends.Count, ends.Distinct().Count());
+        Assert.Equal([], starts.Except(ends));
+        Assert.Equal([], ends.Except(starts));
+        Assert.InRange(starts.Count, 1, 2 * connections);
+
+        static double Open(MetricPage page) => page.Of("sockwatch_connections_open")
+            .Where(sample => sample["process_executable_name"].StartsWith("burst-")).Sum(sample => sample.Value);
+    }
+
     private static (long Overflows, long Retransmits) Kernel() => (Counter("/proc/net/netstat", "TcpExt", "ListenOverflows"), Counter("/proc/net/snmp", "Tcp", "RetransSegs"));
 
     private static long Counter(string file, string group, string name)

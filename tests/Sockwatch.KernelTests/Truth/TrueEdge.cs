@@ -58,6 +58,18 @@ internal sealed record TrueEdge(
         }
     }
 
+    /// <summary>Operations that the page has fewer of.</summary>
+    public long MissingOperations(MetricPage page)
+    {
+        var counted = page.Of("sockwatch_socket_operations_total")
+            .Where(sample => sample["process_executable_name"] == Executable && sample["network_role"] == Role
+                && sample["network_transport"] == Transport && sample["network_type"] == Type && sample["server_port"] == ServerPort)
+            .GroupBy(sample => (sample["socket_operation"], sample["error_type"]))
+            .ToDictionary(group => group.Key, group => (long)group.Sum(sample => sample.Value));
+        return Operations.Where(operation => !Unknown.Contains(operation.Key.Operation))
+            .Sum(operation => Math.Max(operation.Value - counted.GetValueOrDefault(operation.Key), 0));
+    }
+
     public override string ToString() => $"{Executable} {Role} {Transport}/{Type} :{ServerPort}";
 
     private static TrueEdge Parse(JsonElement edge)

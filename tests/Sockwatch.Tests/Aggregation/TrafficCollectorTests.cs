@@ -43,6 +43,22 @@ public sealed class TrafficCollectorTests
     }
 
     [Fact]
+    public async Task Shares_one_collection_also_when_it_takes_longer_than_a_report_is_fresh()
+    {
+        using var collector = Some.TrafficCollector(_kernel, _time);
+        _kernel.Gate.Reset();
+        var first = collector.FreshAsync(CancellationToken.None).AsTask();
+        await Until(() => _kernel.Flushes == 1);
+        var second = collector.FreshAsync(CancellationToken.None).AsTask();
+        _time.Advance(TimeSpan.FromSeconds(3));
+
+        _kernel.Gate.Set();
+
+        Assert.Same(await first, await second);
+        Assert.Equal(1, _kernel.Flushes);
+    }
+
+    [Fact]
     public async Task Reads_again_once_the_last_report_is_a_second_old()
     {
         using var collector = Some.TrafficCollector(_kernel, _time);
@@ -55,6 +71,18 @@ public sealed class TrafficCollectorTests
         await collector.FreshAsync(CancellationToken.None);
 
         Assert.Equal(2, _kernel.Flushes);
+    }
+
+    [Fact]
+    public async Task Reads_again_for_the_last_word_however_fresh_the_report_is()
+    {
+        using var collector = Some.TrafficCollector(_kernel, _time);
+        await collector.FreshAsync(CancellationToken.None);
+        _kernel.Count(Some.Edge(), Some.Bytes(5));
+
+        var report = await collector.NowAsync(CancellationToken.None);
+
+        Assert.Equal(5UL, Some.Sum(report.Series).Sent);
     }
 
     [Fact]

@@ -7,7 +7,7 @@ namespace Sockwatch.Tests.Commands;
 public class CommandLineTests
 {
     [Theory]
-    [InlineData("sockwatch: no command; expected run, trace, top or doctor (see sockwatch --help)")]
+    [InlineData("sockwatch: no command; expected run, trace, top, ctl or doctor (see sockwatch --help)")]
     [InlineData("sockwatch: unknown argument runn; did you mean run? (see sockwatch --help)", "runn")]
     [InlineData("sockwatch: unknown option --lisen; did you mean --listen? (see sockwatch run --help)", "run", "--lisen", ":1")]
     [InlineData("sockwatch: unknown argument @file (see sockwatch run --help)", "run", "@file")]
@@ -15,7 +15,7 @@ public class CommandLineTests
     [InlineData("sockwatch: --pid is \"x\"; expected a process id (see sockwatch trace --help)", "trace", "--pid", "x")]
     [InlineData("sockwatch: --port is \"0\"; expected a port from 1 to 65535 (see sockwatch trace --help)", "trace", "--port", "0")]
     [InlineData("sockwatch: --cidr is \"10.0.0.0/99\"; expected a network such as 10.0.0.0/8 or fd00::/8, or an address (see sockwatch trace --help)", "trace", "--cidr", "10.0.0.0/99")]
-    [InlineData("sockwatch: --operation is \"write\"; expected connect, accept, send, recv or release (see sockwatch trace --help)", "trace", "--operation", "write")]
+    [InlineData("sockwatch: --operation is \"write\"; expected connect, accept, send, recv, release or detect (see sockwatch trace --help)", "trace", "--operation", "write")]
     [InlineData("sockwatch: --protocol is \"icmp\"; expected tcp or udp (see sockwatch trace --help)", "trace", "--protocol", "icmp")]
     [InlineData("sockwatch: --count is \"-1\"; expected a whole number above 0 (see sockwatch trace --help)", "trace", "--count", "-1")]
     [InlineData("sockwatch: --for is \"10\"; expected a duration of at least 1ms, such as 10s or 1m30s (see sockwatch trace --help)", "trace", "--for", "10")]

@@ -5,9 +5,11 @@ using Microsoft.Extensions.Hosting;
 using Sockwatch.Aggregation;
 using Sockwatch.Commands;
 using Sockwatch.Exporters;
+using Sockwatch.Exporters.Trace;
 using Sockwatch.Kernel;
 using Sockwatch.Reader;
 using Sockwatch.Tests.Exporters;
+using Sockwatch.Tests.Fakes;
 
 namespace Sockwatch.Tests.Commands;
 
@@ -19,24 +21,31 @@ internal sealed class FakeComposition : IAgentComposition
     /// <summary>Handed to the trace's sink as the host starts.</summary>
     public IReadOnlyList<FlowRecord> Records { get; init; } = [];
 
+    public FakeSwitches Switches { get; } = new();
+
     public IReportSource? Reports { get; init; }
 
     public IHostedService? Stage { get; init; }
 
-    public IReadOnlyList<HookProbeResult> Hooks { get; init; } = [];
+    public IReadOnlyList<HookNeed> Hooks { get; init; } = [];
 
     public IHost Agent(IConfiguration configuration) => Build(configuration, _ => { });
 
-    public IHost Trace(IConfiguration configuration, Func<IFlowNaming, IFlowRecordSink> sink) => Build(configuration, services =>
+    public IHost Trace(IConfiguration configuration, Func<TraceSource, IFlowRecordSink> sink) => Build(configuration, services =>
     {
-        services.AddSingleton<IFlowNaming>(new FakeNaming());
-        services.AddSingleton(provider => sink(provider.GetRequiredService<IFlowNaming>()));
+        services.AddSingleton(sink(Some.TraceSource(Switches)));
         services.AddHostedService(provider => new RecordSource(Records, provider.GetRequiredService<IFlowRecordSink>()));
     });
 
     public IHost Top(IConfiguration configuration) => Build(configuration, services => services.AddSingleton(Reports!));
 
-    public IHookProbe HookProbe() => new FakeProbe(Hooks);
+    public KernelOptions? Probed { get; private set; }
+
+    public IHookProbe HookProbe(IConfiguration configuration, KernelOptions options, HostFacts host)
+    {
+        Probed = options;
+        return new FakeProbe(() => Hooks);
+    }
 
     private IHost Build(IConfiguration configuration, Action<IServiceCollection> add)
     {
@@ -49,11 +58,6 @@ internal sealed class FakeComposition : IAgentComposition
         }
 
         return builder.Build();
-    }
-
-    private sealed class FakeProbe(IReadOnlyList<HookProbeResult> hooks) : IHookProbe
-    {
-        public IReadOnlyList<HookProbeResult> Probe() => hooks;
     }
 
     private sealed class RecordSource(IReadOnlyList<FlowRecord> records, IFlowRecordSink sink) : IHostedService
@@ -72,6 +76,19 @@ internal sealed class FakeComposition : IAgentComposition
     }
 }
 
+internal sealed class FakeProbe(Func<IReadOnlyList<HookNeed>> probe) : IHookProbe
+{
+    public MapPlan Maps { get; init; } = new([new PlannedMap("flow_records", 8_000_000, 8_000_000), new PlannedMap("edges", 1_000_000, 20_000_000)], 512);
+
+    public Refusal? NoCgroupHooks { get; init; }
+
+    public MapPlan Plan() => Maps;
+
+    public Refusal? WhyNoCgroupHooks() => NoCgroupHooks;
+
+    public IReadOnlyList<HookNeed> Probe() => probe();
+}
+
 /// <summary>Runs a command line as a user would, and keeps what it said.</summary>
 internal sealed class CommandRun : IDisposable
 {
@@ -82,11 +99,14 @@ internal sealed class CommandRun : IDisposable
 
     public FakeOutput Records { get; init; } = new();
 
-    public Hashtable Environment { get; init; } = [];
+    /// <summary>An agent that happens to run on this machine is none of the test's, unless the test names one.</summary>
+    public Hashtable Environment { get; init; } = new() { ["SOCKWATCH__STATEDIRECTORY"] = "/nonexistent/sockwatch" };
 
     public HostPaths Paths { get; init; } = new();
 
     public string AgentDirectory { get; init; } = AppContext.BaseDirectory;
+
+    public Action<CapabilitySet> KeepOnly { get; init; } = _ => { };
 
     public CancellationTokenSource Stopping { get; } = new();
 
@@ -104,6 +124,7 @@ internal sealed class CommandRun : IDisposable
             Paths = Paths,
             AgentDirectory = AgentDirectory,
             RecordOutput = () => Records,
+            KeepOnly = KeepOnly,
         },
         Stopping.Token).WaitAsync(TimeSpan.FromSeconds(20));
 

@@ -1,5 +1,7 @@
+using Microsoft.Extensions.Configuration;
 using Sockwatch.Commands;
 using Sockwatch.Kernel;
+using Sockwatch.Payload;
 using Sockwatch.Tests.Exporters;
 using Xunit;
 
@@ -67,6 +69,34 @@ public class TraceCommandTests
         await run.InvokeAsync(["trace", "--for", "50ms", .. filter]);
 
         Assert.Equal(operations, string.Join(' ', Operations(run)));
+    }
+
+    [Theory]
+    [InlineData("--payload prints what programs send: expected --pid, --exe, --uid, --container, --namespace, --port or --cidr to say whose, or --all", "--payload")]
+    [InlineData("--payload prints what programs send: expected --pid, --exe, --uid, --container, --namespace, --port or --cidr to say whose, or --all", "--payload", "--protocol", "tcp")]
+    [InlineData("--payload is \"much\"; expected a size from 1 to 1MiB, such as 64MiB", "--payload=much", "--all")]
+    [InlineData("--all is about payload; expected --payload with it", "--all")]
+    [InlineData("--redact is about payload; expected --payload with it", "--redact", "x")]
+    [InlineData("--redact is \"(\"; expected a regular expression in ASCII, without lookaround and backreferences (see sockwatch trace --help)", "--payload", "--all", "--redact", "(")]
+    public async Task Payload_is_printed_only_of_who_is_named(string expected, params string[] switches)
+    {
+        using var run = Run(Records);
+
+        Assert.Equal(ExitCode.Usage, await run.InvokeAsync(["trace", .. switches]));
+        Assert.Equal($"sockwatch: {expected}\n", run.Error);
+    }
+
+    [Theory]
+    [InlineData("16384", "client", "--payload", "--pid", "7")]
+    [InlineData("4096", "client", "--payload=4KiB", "--all")]
+    public async Task Payload_switches_are_settings(string limit, string direction, params string[] switches)
+    {
+        using var run = Run(Records);
+
+        Assert.Equal(ExitCode.Done, await run.InvokeAsync(["trace", "--for", "50ms", .. switches]));
+        var options = run.Composition.Configuration!.GetSection("Payload").Get<PayloadOptions>()!;
+        Assert.Equal((limit, direction), ($"{options.Limit}", options.Direction.ToString().ToLowerInvariant()));
+        Assert.True(options.All);
     }
 
     [Fact]

@@ -42,7 +42,7 @@ public class OperatorFormatterTests
     {
         using var text = new StringWriter { NewLine = "\n" };
         var entry = new LogEntry<string>(level, category, default, message, failure, (state, _) => state);
-        new OperatorFormatter(new FixedTime(), minimum).Write(in entry, null, text);
+        new OperatorFormatter(new FixedTime(), new LogSwitch(minimum)).Write(in entry, null, text);
         return text.ToString();
     }
 

@@ -7,11 +7,14 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Sockwatch.Aggregation;
 using Sockwatch.Configuration;
+using Sockwatch.Control;
 using Sockwatch.Diagnostics;
+using Sockwatch.Enrichment.Kubernetes;
 using Sockwatch.Exporters;
 using Sockwatch.Exporters.Otlp;
 using Sockwatch.Kernel;
 using Sockwatch.Reader;
+using Sockwatch.Verdicts;
 using Xunit;
 
 namespace Sockwatch.Tests.Configuration;
@@ -25,11 +28,16 @@ public class SettingCatalogueTests
     [
         ("kernel.", new KernelOptions()),
         ("filters.", new FilterOptions()),
+        ("limits.", new LimitOptions()),
+        ("verdicts.", new VerdictOptions()),
         ("collection.", new CollectionOptions()),
         ("aggregation.", new AggregationOptions()),
         ("reader.", new ReaderOptions()),
+        ("http.", new HttpOptions()),
         ("flowLog.", new FlowLogOptions()),
         ("otlp.", new OtlpOptions()),
+        ("kubernetes.", new KubernetesOptions()),
+        ("control.", new ControlOptions()),
         ("log.", new LogOptions()),
         ("", new AgentOptions()),
         ("diagnostics.", new DiagnosticsOptions()),
@@ -69,7 +77,7 @@ public class SettingCatalogueTests
         using var services = new ServiceCollection()
             .AddSingleton<IConfiguration>(ConfigurationLoader.Load(null, environment, []))
             .AddSettings()
-            .AddKernel(new KernelUse(null, FlowRecords: false, UdpPeerChanges: false))
+            .AddKernel(new KernelUse(null, WantedRecords.None, Traces: false, DnsNames: false))
             .BuildServiceProvider();
 
         Assert.Equal(1_048_576, Options<KernelOptions>().RingBytes);
@@ -104,7 +112,7 @@ public class SettingCatalogueTests
     {
         bool flag => flag ? "true" : "false",
         TimeSpan duration => duration.ToString("c", CultureInfo.InvariantCulture),
-        FlowLogFormat or ProgramStatsMode or OtlpCompression or OtlpTemporality => value.ToString()!.ToLowerInvariant(),
+        FlowLogFormat or ProgramStatsMode or BackendChoice or OtlpCompression or OtlpTemporality or KubernetesUse or KubernetesScope => value.ToString()!.ToLowerInvariant(),
         string text => text,
         IEnumerable list => string.Join(",", list.Cast<object>()),
         _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,

@@ -32,6 +32,7 @@ public sealed class StandardVariablesTests
         var resource = OtlpSettings.Resource(options, new BuildInfo("1", "6"), name => name == "NODE_NAME" ? "node-7" : null).Build()
             .Attributes.ToDictionary(one => one.Key, one => one.Value);
         Assert.Equal(("other", "v=w", "node-7"), ((string)resource["service.name"], (string)resource["k"], (string)resource["k8s.node.name"]));
+        Assert.Equal(("node-7", "node-7"), ((string)resource["host.name"], (string)resource["service.instance.id"]));
     }
 
     [Fact]
@@ -46,6 +47,25 @@ public sealed class StandardVariablesTests
         });
 
         Assert.Equal(("http://ours:4317", "grpc"), (options.Endpoint, options.Protocol));
+    }
+
+    [Fact]
+    public void A_signal_has_a_trust_of_its_own()
+    {
+        var (options, configuration) = Load(new()
+        {
+            ["OTEL_EXPORTER_OTLP_ENDPOINT"] = "https://collector:4317",
+            ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = "/ca.pem",
+            ["OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE"] = "/metrics-ca.pem",
+            ["OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE"] = "/metrics.pem",
+            ["OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY"] = "/metrics.key",
+            ["OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"] = "",
+        });
+
+        Assert.Equal(new OtlpTrust("/metrics-ca.pem", "/metrics.pem", "/metrics.key"), OtlpSettings.Of(OtlpSignal.Metrics, options, configuration).Trust);
+        Assert.Equal(new OtlpTrust("/ca.pem", "", ""), OtlpSettings.Of(OtlpSignal.Logs, options, configuration).Trust);
+        Assert.Equal("grpc", OtlpSettings.Of(OtlpSignal.Logs, options, configuration).Protocol);
+        Assert.Equal(["/ca.pem", "/metrics-ca.pem", "/metrics.key", "/metrics.pem"], OtlpSettings.Files(options, configuration).Order());
     }
 
     [Theory]
@@ -68,6 +88,7 @@ public sealed class StandardVariablesTests
     [Theory]
     [InlineData("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "environment variable OTEL_EXPORTER_OTLP_PROTOCOL: otlp.protocol is \"http/json\"; expected grpc or http/protobuf")]
     [InlineData("SOCKWATCH__OTLP__CLIENTKEY", "/k", "only one of otlp.clientCertificate and otlp.clientKey is set; expected both, or neither")]
+    [InlineData("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", "/k", "only one of OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY is set; expected both, or neither")]
     [InlineData("SOCKWATCH__OTLP__ENDPOINT", "collector:4317", "environment variable SOCKWATCH__OTLP__ENDPOINT: otlp.endpoint is \"collector:4317\"; expected a URL such as http://collector:4317, or nothing")]
     public void What_cannot_be_used_is_told_in_one_line(string name, string value, string message) =>
         Assert.Equal(message, Assert.Throws<ConfigurationException>(() => Load(new() { [name] = value })).Message);

@@ -1,3 +1,4 @@
+using Sockwatch.Aggregation;
 using Sockwatch.Diagnostics;
 using Sockwatch.Kernel;
 using Sockwatch.Tests.Fakes;
@@ -29,6 +30,47 @@ public sealed class EdgeNamingTests
         var names = Some.EdgeNaming(_kernel).Name(Some.Edge(cgroup: cgroup, executable: executable));
 
         Assert.Equal(("", kind, name), (names.WorkloadNamespace, names.WorkloadKind, names.WorkloadName));
+    }
+
+    [Fact]
+    public void What_an_owner_has_too_much_of_keeps_the_owners_name()
+    {
+        var names = Some.EdgeNaming(_kernel).Name(new EdgeKey { CgroupId = 2, ExecutableId = 2 });
+
+        Assert.Equal(EdgeAttributes.Overflow with { WorkloadKind = "SystemdUnit", WorkloadName = "nginx.service", ProcessExecutableName = "nginx" }, names);
+    }
+
+    [Fact]
+    public void A_process_is_named_by_its_executable_and_has_its_pid()
+    {
+        const ulong executable = 5UL << 22;
+        _kernel.Executables[executable] = "/usr/sbin/nginx";
+        var naming = Some.EdgeNaming(_kernel);
+
+        var first = naming.Name(Some.Edge(cgroup: 2, executable: Some.ProcessOf(executable, 4_194_303)));
+        var second = naming.Name(Some.Edge(cgroup: 2, executable: Some.ProcessOf(executable, 1)));
+        var overflow = naming.Name(new EdgeKey { CgroupId = 2, ExecutableId = executable });
+
+        Assert.Equal(("nginx", "4194303"), (first.ProcessExecutableName, first.ProcessPid));
+        Assert.Equal(first with { ProcessPid = "1" }, second);
+        Assert.Equal(("nginx", ""), (overflow.ProcessExecutableName, overflow.ProcessPid));
+        Assert.Equal("/usr/sbin/nginx", naming.ExecutablePath(Some.ProcessOf(executable, 1)));
+        Assert.Equal(1, _kernel.PathLookups);
+        Assert.Equal("", naming.Name(Some.Edge(cgroup: 2, executable: 2)).ProcessPid);
+    }
+
+    [Fact]
+    public void A_process_that_ended_or_runs_something_else_is_gone_as_an_owner()
+    {
+        var process = Some.Edge(cgroup: 2, executable: Some.ProcessOf(5UL << 22, 77));
+        var naming = Some.EdgeNaming(_kernel);
+        _kernel.Processes.Add(process.ExecutableId);
+        Assert.False(naming.IsGone(process));
+
+        _kernel.Processes.Clear();
+
+        Assert.True(naming.IsGone(process));
+        Assert.False(naming.IsGone(Some.Edge(cgroup: 2, executable: 2)));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Headers;
@@ -115,6 +116,159 @@ public sealed class AgentHttpServerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Gives_up_on_a_scraper_that_reads_a_byte_a_second_and_serves_the_others_meanwhile()
+    {
+        var large = Large(12_000);
+        using var pages = Some.AgentPages(new FixedReport(large), _exporter, _health, _failures, sendLimit: TimeSpan.FromSeconds(3));
+        using var server = new AgentHttpServer(Options.Create(new HttpOptions { Listen = "127.0.0.1:0" }), pages, NullLogger<AgentHttpServer>.Instance);
+        await server.StartAsync(CancellationToken.None);
+        using var client = new HttpClient { BaseAddress = server.Address };
+        using var slow = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        await slow.ConnectAsync(IPAddress.Loopback, server.Address!.Port, Cancellation);
+        await slow.SendAsync("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"u8.ToArray(), SocketFlags.None, Cancellation);
+        var clock = Stopwatch.StartNew();
+        var read = 0;
+        var isOpen = true;
+        while (isOpen && clock.Elapsed < TimeSpan.FromSeconds(90))
+        {
+            read += await slow.ReceiveAsync(new byte[1], SocketFlags.None, Cancellation);
+            var page = clock.Elapsed < TimeSpan.FromSeconds(3) ? await client.GetStringAsync(new Uri("/metrics", UriKind.Relative), Cancellation) : "peer-12000";
+            Assert.Contains("peer-12000", page, StringComparison.Ordinal);
+            await Task.Delay(TimeSpan.FromSeconds(1), Cancellation);
+            isOpen = _failures.Read().All(failure => failure.Count == 0);
+        }
+
+        Assert.Equal("timed_out", Assert.Single(_failures.Read(), failure => failure.Count > 0).Reason);
+        Assert.InRange(clock.Elapsed.TotalSeconds, 3, 80);
+        Assert.InRange(read, 1, 80);
+
+        // The connection is gone, not merely idle: what was on its way can be read, and that is not the page.
+        var rest = new byte[65_536];
+        var got = 0;
+        try
+        {
+            for (var count = 1; count > 0; got += count)
+            {
+                count = await slow.ReceiveAsync(rest, SocketFlags.None, Cancellation);
+            }
+        }
+        catch (SocketException)
+        {
+            // Reset.
+        }
+
+        Assert.InRange(got, 0, 8_000_000);
+        await server.StopAsync(CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task Lets_those_who_say_nothing_keep_others_out_for_a_moment_only()
+    {
+        using var server = Server("127.0.0.1:0", TimeSpan.FromSeconds(1));
+        await server.StartAsync(CancellationToken.None);
+        List<Socket> idle = [];
+        for (var i = 0; i < 128; i++)
+        {
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            idle.Add(socket);
+            await socket.ConnectAsync(IPAddress.Loopback, server.Address!.Port, Cancellation);
+            if (i % 2 == 0)
+            {
+                await socket.SendAsync("GET /livez HTTP/1.1\r\nHost: x"u8.ToArray(), SocketFlags.None, Cancellation);
+            }
+        }
+
+        using var client = new HttpClient { BaseAddress = server.Address };
+        await Some.UntilAsync(() => IsAlive(client), TimeSpan.FromSeconds(15));
+
+        idle.ForEach(socket => socket.Dispose());
+        await server.StopAsync(CancellationToken.None);
+
+        static bool IsAlive(HttpClient client)
+        {
+            try
+            {
+                using var answer = client.Send(new HttpRequestMessage(HttpMethod.Get, "/livez"), Cancellation);
+                return answer.IsSuccessStatusCode;
+            }
+            catch (HttpRequestException)
+            {
+                return false;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Serves_only_so_many_scrapers_at_once()
+    {
+        _kernel.Gate.Reset();
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var asked = Enumerable.Range(0, 40).Select(_ => _client.GetAsync(new Uri("/metrics", UriKind.Relative), deadline.Token)).ToList();
+        await Some.UntilAsync(() => asked.Count(one => one.IsCompleted) == 24, TimeSpan.FromSeconds(60));
+
+        Assert.Equal("alive\n", await GetText("/livez"));
+        _kernel.Gate.Set();
+        var answers = await Task.WhenAll(asked);
+
+        Assert.Equal(16, answers.Count(one => one.StatusCode == HttpStatusCode.OK));
+        Assert.Equal(24, answers.Count(one => one.StatusCode == HttpStatusCode.ServiceUnavailable && one.Headers.RetryAfter is not null));
+        Assert.Equal(1, _kernel.Flushes);
+        Assert.Contains(new ExportFailure("prometheus", "too_many", 24), _failures.Read());
+        Array.ForEach(answers, one => one.Dispose());
+    }
+
+    [Fact]
+    public async Task Keeps_only_so_many_bytes_of_pages_for_scrapers_that_do_not_read_them()
+    {
+        const int limit = 40 << 20;
+        var large = Large(20_000);
+        using var pages = Some.AgentPages(new FixedReport(large), _exporter, _health, _failures, sendLimit: TimeSpan.FromSeconds(60), maxBytes: limit);
+        using var server = new AgentHttpServer(Options.Create(new HttpOptions { Listen = "127.0.0.1:0" }), pages, NullLogger<AgentHttpServer>.Instance);
+        await server.StartAsync(CancellationToken.None);
+        using var client = new HttpClient { BaseAddress = server.Address };
+        var size = (await client.GetStringAsync(new Uri("/metrics", UriKind.Relative), Cancellation)).Length;
+        Assert.InRange(size, 9 << 20, 20 << 20);
+        var crawlers = new List<Socket>();
+        for (var i = 0; i < 8; i++)
+        {
+            var slow = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+            crawlers.Add(slow);
+            await slow.ConnectAsync(IPAddress.Loopback, server.Address!.Port, Cancellation);
+            await slow.SendAsync("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"u8.ToArray(), SocketFlags.None, Cancellation);
+        }
+
+        var fit = limit / size;
+        long Refused() => _failures.Read().Single(failure => failure is { Exporter: "prometheus", Reason: "too_large" }).Count;
+        await Some.UntilAsync(() => Refused() >= 8 - fit, TimeSpan.FromSeconds(60));
+        using var refused = await client.GetAsync(new Uri("/metrics", UriKind.Relative), Cancellation);
+        Assert.Equal(8 - fit + 1, Refused());
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, true), (refused.StatusCode, refused.Headers.RetryAfter is not null));
+        Assert.Equal("pages of 40 MiB wait for their scrapers to read them already\n", await refused.Content.ReadAsStringAsync(Cancellation));
+
+        crawlers.ForEach(slow => slow.Dispose());
+        await Some.UntilAsync(() => client.GetAsync(new Uri("/metrics", UriKind.Relative)).GetAwaiter().GetResult().IsSuccessStatusCode, TimeSpan.FromSeconds(60));
+        await server.StopAsync(CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task Does_not_wait_for_a_crawling_scraper_when_it_is_to_stop()
+    {
+        var large = Large(20_000);
+        using var pages = Some.AgentPages(new FixedReport(large), _exporter, _health, _failures);
+        using var server = new AgentHttpServer(Options.Create(new HttpOptions { Listen = "127.0.0.1:0" }), pages, NullLogger<AgentHttpServer>.Instance);
+        await server.StartAsync(CancellationToken.None);
+        using var slow = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        await slow.ConnectAsync(IPAddress.Loopback, server.Address!.Port, Cancellation);
+        await slow.SendAsync("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"u8.ToArray(), SocketFlags.None, Cancellation);
+        await slow.ReceiveAsync(new byte[1], SocketFlags.None, Cancellation);
+        var clock = Stopwatch.StartNew();
+
+        await server.StopAsync(CancellationToken.None);
+
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0.3, 2.5);
+    }
+
+    [Fact]
     public async Task Says_what_readiness_lacks()
     {
         using var before = await Get("/readyz");
@@ -146,7 +300,7 @@ public sealed class AgentHttpServerTests : IAsyncLifetime
 
         Assert.Equal("text/html; charset=utf-8", home.Content.Headers.ContentType!.ToString());
         var page = await home.Content.ReadAsStringAsync(Cancellation);
-        Assert.All(["/metrics", "/livez", "/readyz"], link => Assert.Contains($"href=\"{link}\"", page, StringComparison.Ordinal));
+        Assert.All(["metrics", "livez", "readyz"], link => Assert.Contains($"href=\"{link}\"", page, StringComparison.Ordinal));
         Assert.Contains("hooks: not attached yet", page, StringComparison.Ordinal);
     }
 
@@ -166,7 +320,7 @@ public sealed class AgentHttpServerTests : IAsyncLifetime
     [Fact]
     public async Task Counts_a_page_it_could_not_render()
     {
-        var pages = new AgentPages(new BrokenReports(), _exporter, _health, _failures, new BuildInfo("0", "0"), NullLogger<AgentPages>.Instance);
+        using var pages = Some.AgentPages(new BrokenReports(), _exporter, _health, _failures, _time);
         using var server = new AgentHttpServer(Options.Create(new HttpOptions { Listen = "127.0.0.1:0" }), pages, NullLogger<AgentHttpServer>.Instance);
         await server.StartAsync(CancellationToken.None);
         using var client = new HttpClient { BaseAddress = server.Address };
@@ -212,16 +366,26 @@ public sealed class AgentHttpServerTests : IAsyncLifetime
         await server.StopAsync(CancellationToken.None);
     }
 
+    private static TrafficReport Large(int series) => TrafficReport.Empty with
+    {
+        Series = [.. Enumerable.Range(1, series).Select(i => new TrafficSeries(
+            i, Some.Attributes(workload: new string('x', 300), peer: $"peer-{i}"), DateTimeOffset.UnixEpoch, Some.Bytes((ulong)i), 0, null, []))],
+    };
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     private Task<HttpResponseMessage> Get(string path) => _client.GetAsync(new Uri(path, UriKind.Relative), Cancellation);
 
     private Task<string> GetText(string path) => _client.GetStringAsync(new Uri(path, UriKind.Relative), Cancellation);
 
-    private AgentHttpServer Server(string listen) => new(
+    private AgentHttpServer Server(string listen, TimeSpan? patience = null) => new(
         Options.Create(new HttpOptions { Listen = listen }),
-        new AgentPages(_collector, _exporter, _health, _failures, new BuildInfo("0.1.0", "6.18.0"), NullLogger<AgentPages>.Instance),
-        NullLogger<AgentHttpServer>.Instance);
+        Some.AgentPages(_collector, _exporter, _health, _failures, _time),
+        NullLogger<AgentHttpServer>.Instance)
+    {
+        IdleLimit = patience ?? TimeSpan.FromSeconds(20),
+        RequestHeadLimit = patience ?? TimeSpan.FromSeconds(5),
+    };
 
     private sealed class BrokenReports : IReportSource
     {

@@ -37,6 +37,16 @@ public sealed class FlowLogIdentityTests : IDisposable
     public void Another_boot_has_other_ids() =>
         Assert.NotEqual(Id("boot", FlowLogSamples.Tcp(RecordKind.FlowStart)), Id("next", FlowLogSamples.Tcp(RecordKind.FlowStart)));
 
+    /// <summary>A listed peer that does not answer is told of before the connection is there.</summary>
+    [Fact]
+    public void A_record_of_the_attempt_is_of_the_same_flow_as_those_after_its_success()
+    {
+        var attempt = new FlowRecord { Kind = RecordKind.FlowDetect, SocketCookie = 7, AtNs = 500, StartedAtNs = 100 };
+        var start = new FlowRecord { Kind = RecordKind.FlowStart, SocketCookie = 7, AtNs = 900, StartedAtNs = 900, ConnectDurationNs = 800 };
+
+        Assert.Equal(FlowLogIdentity.Flow(start), FlowLogIdentity.Flow(attempt));
+    }
+
     private string Id(string boot, in FlowRecord record)
     {
         Directory.CreateDirectory(Path.Combine(_root, "sys/kernel/random"));

@@ -35,6 +35,14 @@ public class FlowLogJsonTests
             Line(FlowLogSamples.Tcp(RecordKind.FlowEnd, endReason: FlowEndReason.PeerClose)));
 
     [Fact]
+    public void Writes_a_detection() =>
+        Assert.Equal(
+            "{\"time\":\"2026-11-23T10:15:02.123456789Z\",\"event.name\":\"flow.detect\",\"detection.name\":\"Bad Example\"," +
+            "\"detection.classification\":7,\"flow.id\":\"ID\",\"flow.start_time\":\"2026-11-23T10:15:00.923456789Z\"," +
+            "\"flow.connect_duration\":0.0123,\"flow.attribution\":\"exact\"," + Network + Owner,
+            Line(FlowLogSamples.Tcp(RecordKind.FlowDetect)));
+
+    [Fact]
     public void Writes_a_failed_connect() =>
         Assert.Equal(
             "{\"time\":\"2026-11-23T10:15:02.123456789Z\",\"event.name\":\"flow.failed\",\"flow.id\":\"ID\"," +

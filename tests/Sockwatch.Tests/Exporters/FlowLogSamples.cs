@@ -1,9 +1,12 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using Sockwatch.Aggregation;
 using Sockwatch.Exporters;
 using Sockwatch.Kernel;
+using Sockwatch.Verdicts;
 
 namespace Sockwatch.Tests.Exporters;
 
@@ -87,6 +90,9 @@ internal static class FlowLogSamples
         return format.TryWrite(in record, lines) ? Encoding.UTF8.GetString(lines.WrittenSpan) : "";
     }
 
+    public static FlowLog FlowLog(IFlowLogOutput output, FlowLogOptions options) => new(
+        new FlowLogJson(new FakeNaming(), Clock(), new FlowLogIdentity(new HostPaths())), output, Options.Create(options), NullLogger<FlowLog>.Instance);
+
     public static BootClock Clock() => new FixedClock();
 
     private static EdgeKey Edge(byte transport, NetworkRole role, string peer)
@@ -123,12 +129,18 @@ internal sealed class FakeNaming : IFlowNaming
 
     public string PeerName { get; init; } = "";
 
-    public EdgeAttributes Name(in EdgeKey key) => new(
+    public EdgeAttributes Name(in FlowRecord record) => new(
         "", "Process", Executable, Executable, "client", "public", "", PeerName.Length > 0 ? "Cidr" : "", PeerName, "443", "tcp", "ipv4");
 
     public string? ExecutablePath(ulong id) => Path;
 
     public string? ContainerId(ulong cgroupId) => Container;
+
+    public PodNames? Pod(ulong cgroupId) => null;
+
+    public Detection? Listed { get; init; } = new(7, "Bad Example");
+
+    public Detection? Detection(int number) => Listed;
 }
 
 /// <summary>Keeps what is written; fails or stalls when told to.</summary>

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Sockwatch.Diagnostics;
 using Sockwatch.Exporters;
 using Sockwatch.Kernel;
 using Sockwatch.Reader;
@@ -99,7 +100,8 @@ public class FlowLogWriterTests
     {
         var log = new Messages();
         using var output = new FakeOutput { Errno = LibC.Epipe };
-        using var flowLog = new FlowLog(new CookieLines(), output, Options.Create(new FlowLogOptions()), log);
+        var failures = new ExportFailures();
+        using var flowLog = new FlowLog(new CookieLines(), output, Options.Create(new FlowLogOptions()), log, failures);
         await flowLog.StartAsync(CancellationToken.None);
 
         for (var i = 1; i <= 3; i++)
@@ -111,6 +113,9 @@ public class FlowLogWriterTests
 
         await flowLog.StopAsync(CancellationToken.None);
         Assert.Equal(["The flow log cannot be written to somewhere: Broken pipe. Records are lost and counted until it can"], log.Texts);
+        Assert.Equal(
+            ["broken_pipe=3", "no_space=0", "write_failed=0"],
+            failures.Read().Where(failure => failure.Exporter == "flow_log").Select(failure => $"{failure.Reason}={failure.Count}").Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -215,6 +220,8 @@ public class FlowLogWriterTests
 
     private sealed class CookieLines : IFlowLineFormat
     {
+        public bool HasLine(in FlowRecord record) => true;
+
         public bool TryWrite(in FlowRecord record, IBufferWriter<byte> lines)
         {
             Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{record.SocketCookie}\n"), lines);

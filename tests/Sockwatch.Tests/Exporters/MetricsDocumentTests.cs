@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using Sockwatch.Aggregation;
 using Sockwatch.Exporters;
 using Xunit;
 
@@ -48,17 +49,40 @@ public sealed class MetricsDocumentTests
         page.Append("""
 
             What they cost: per edge, one series of each metric, times the labels of its own that it has values for; a histogram is as
-            many as its buckets and three more. `aggregation.maxSeries` limits the edges told apart. Past it, the smallest new ones
-            are counted together under `peer_name="_overflow"`, the other edge labels empty, so every sum stays true.
+            many as its buckets and three more.
 
-            With `aggregation.peerAddressBits4` or `…6`, each carries `network_peer_address` as well: the peer's address, or its network.
-            With `aggregation.dropAttributes`, the labels named stay empty, and what differs in nothing else is one series; sums stay the
-            same.
+            ### The series budget
+
+            Each metric has room for `aggregation.maxSeries` series, each histogram for `aggregation.maxHistogramSeries`. Past it the
+            smallest edges are counted together under `peer_name="_overflow"`, the other edge labels empty, also ones that had series of
+            their own before, once others have become bigger. Every sum stays true, at any moment:
+
+            - An edge is as big in a metric as what it has counted there since it is known; it takes another's place when it is twice as
+              big, so places rarely change hands. An edge may be shown in one metric and folded in another.
+            - A series that loses its place leaves the page, and its value moves to the overflow series, which only grows. `rate()` sees
+              that value once more, under `_overflow`; it is less than half of what the edge brought that took the place.
+            - A series that gets its place back begins at zero, as after a restart; what it counted meanwhile stays with the overflow.
+
+            This overflow is one series of each metric, with no owner. Besides it there is one for each owner that took more than its
+            [share](detections.md#nobody-pushes-out-the-rest) of the kernel's tables: `peer_name="_overflow"` too, but with the workload's labels kept, so
+            what a noisy process costs stays beside its name. `sum by (workload_name) (…{peer_name="_overflow"})` tells them apart: the one
+            without a name is the budget's.
+
+            `sockwatch_series` by `metric` is what is used of it, `sockwatch_series_limit` what there is, `sockwatch_series_folded_total` how
+            often an edge found no room or lost it.
+
+            ### Choosing labels
+
+            With `aggregation.dropAttributes` the labels named stay empty, and what differs in nothing else is one series. With
+            `aggregation.addAttributes` each carries these as well: {{added}}. `aggregation.peerAddressBits4` and `…6` make a network of
+            the peer's address. Sums stay the same, whatever is chosen.
+
+            Native histograms are not offered: they take Prometheus' protobuf format, and the kernel counts in fixed buckets.
 
             Buckets in seconds:
 
 
-            """);
+            """.Replace("{{added}}", string.Join(", ", AttributeSelection.Addable.Select(one => $"`{MetricDefinition.ToPrometheus(one.Name)}`")), StringComparison.Ordinal));
         foreach (var metric in MetricCatalogue.All.Where(metric => metric.Kind == MetricKind.Histogram))
         {
             page.Append($"- `{metric.PrometheusName}`: {string.Join(", ", metric.Buckets.Select(Number))}\n");

@@ -1,4 +1,3 @@
-using Prometheus;
 using Sockwatch.Exporters;
 using Xunit;
 

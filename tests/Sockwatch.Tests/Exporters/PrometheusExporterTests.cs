@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text;
-using Prometheus;
 using Sockwatch.Aggregation;
 using Sockwatch.Diagnostics;
 using Sockwatch.Exporters;
@@ -27,7 +26,7 @@ public sealed class PrometheusExporterTests : IDisposable
 
     public PrometheusExporterTests()
     {
-        _table = Some.TrafficTable(_naming, _time, maxSeries: 3);
+        _table = Some.TrafficTable(_naming, _time, maxSeries: 100);
         _collector = Some.TrafficCollector(_kernel, _time, _table);
     }
 
@@ -114,7 +113,8 @@ public sealed class PrometheusExporterTests : IDisposable
             _kernel.Count(Some.Edge($"198.51.100.{i}"), Some.Bytes((ulong)i * 10));
         }
 
-        var page = await Page();
+        using var collector = Some.TrafficCollector(_kernel, _time, Some.TrafficTable(_naming, _time, maxSeries: 3));
+        var page = await Page(await collector.FreshAsync(CancellationToken.None));
 
         Assert.Contains(Samples(page, "sockwatch_socket_io_bytes_total"), line =>
             line.Contains("workload_name=\"\"", StringComparison.Ordinal)
@@ -146,6 +146,29 @@ public sealed class PrometheusExporterTests : IDisposable
     }
 
     [Fact]
+    public async Task A_place_that_is_lost_and_regained_begins_at_zero_while_the_page_adds_up()
+    {
+        using var collector = Some.TrafficCollector(_kernel, _time, Some.TrafficTable(_naming, _time, maxSeries: 2));
+        var sent = new Dictionary<string, ulong>();
+        async Task<string[]> After(string peer, ulong bytes)
+        {
+            sent[peer] = sent.GetValueOrDefault(peer) + bytes;
+            _kernel.Count(Some.Edge($"198.51.100.{peer}"), Some.Bytes(bytes));
+            _time.Advance(TimeSpan.FromSeconds(5));
+            var page = Samples(await Page(await collector.FreshAsync(CancellationToken.None)), "sockwatch_socket_io_bytes_total");
+            Assert.Equal(sent.Values.Aggregate(0UL, (sum, one) => sum + one), page.Aggregate(0UL, (sum, line) => sum + ulong.Parse(line.Split(' ')[^1], System.Globalization.CultureInfo.InvariantCulture)));
+            return [.. page.Select(line => line.Split("peer_name=\"")[1]).Select(line => $"{line[..line.IndexOf('"', StringComparison.Ordinal)]} {line.Split(' ')[^1]}").Order(StringComparer.Ordinal)];
+        }
+
+        Assert.Equal(["198.51.100.1 100"], await After("1", 100));
+        Assert.Equal(["198.51.100.1 100", "_overflow 50"], await After("2", 50));
+        Assert.Equal(["_overflow 350"], await After("2", 200)); // who is new begins with what comes next
+        Assert.Equal(["198.51.100.2 7", "_overflow 350"], await After("2", 7));
+        Assert.Equal(["_overflow 1357"], await After("1", 1000));
+        Assert.Equal(["198.51.100.1 3", "_overflow 1357"], await After("1", 3));
+    }
+
+    [Fact]
     public async Task Escapes_hostile_names()
     {
         _naming.Workload = "a\"b\\c\nd";
@@ -155,11 +178,42 @@ public sealed class PrometheusExporterTests : IDisposable
     }
 
     [Fact]
+    public async Task Says_what_the_page_before_it_took()
+    {
+        _kernel.Count(Some.Edge(), Some.Bytes(1));
+        var first = await Page();
+        Assert.Contains("sockwatch_scrape_size_bytes 0", Samples(first));
+
+        var second = await Page();
+
+        Assert.Contains($"sockwatch_scrape_size_bytes {Encoding.UTF8.GetByteCount(first)}", Samples(second));
+        Assert.Contains($"sockwatch_scrape_series {Samples(first, "").Count(line => line.Length > 0 && line[0] != '#')}", Samples(second));
+        Assert.DoesNotContain("sockwatch_scrape_duration_seconds 0", Samples(second));
+    }
+
+    [Fact]
+    public async Task Carries_the_labels_that_the_configuration_adds()
+    {
+        var options = new AggregationOptions { AddAttributes = { "network.peer.address", "container.id", "k8s.pod.name" } };
+        using var exporter = new PrometheusExporter(new BuildInfo("0.1.0", "6.18.0"), new ExportFailures(), options: Microsoft.Extensions.Options.Options.Create(options));
+        var series = new TrafficSeries(
+            1, Some.Attributes() with { PeerAddress = "198.51.100.1", PodName = "a\"b" }, DateTimeOffset.UnixEpoch, Some.Bytes(5), 0, null, []);
+        using var page = new MemoryStream();
+
+        await exporter.RenderAsync(TrafficReport.Empty with { Series = [series] }, page, ExpositionFormat.PrometheusText, CancellationToken.None);
+
+        Assert.Contains(
+            "network_type=\"ipv4\",network_peer_address=\"198.51.100.1\",container_id=\"\",k8s_pod_name=\"a\\\"b\",network_io_direction=\"transmit\"} 5",
+            Encoding.UTF8.GetString(page.ToArray()),
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Satisfies_promtool()
     {
         if (!File.Exists("/usr/bin/promtool"))
         {
-            Assert.Skip("promtool is not installed");
+            Assert.Skip("promtool is not installed (Debian package prometheus)");
         }
 
         _kernel.Count(Some.Edge(), new EdgeTotals

@@ -1,5 +1,8 @@
 using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using Sockwatch.Exporters;
+using Sockwatch.Kernel;
 using Xunit;
 
 namespace Sockwatch.Tests.Exporters;
@@ -73,6 +76,44 @@ public sealed class RotatingFileTests : IDisposable
         Write(file, "three\n");
 
         Assert.Equal(("one\ntwo\n", "three\n"), (File.ReadAllText(FilePath + ".old"), File.ReadAllText(FilePath)));
+    }
+
+    [Fact]
+    public void A_reopening_that_fails_is_told_once_and_tried_again_at_each_write()
+    {
+        var told = new List<string?>();
+        using var file = new RotatingFile(FilePath, maxBytes: 0, maxFiles: 5) { ReopenFailing = told.Add };
+        Write(file, "one\n");
+        File.Move(FilePath, FilePath + ".old");
+        Directory.CreateDirectory(FilePath); // In its place.
+
+        file.Reopen();
+        file.Refresh();
+        Write(file, "two\n");
+        Write(file, "three\n");
+        Directory.Delete(FilePath);
+        Write(file, "four\n");
+
+        Assert.Equal(("one\ntwo\nthree\n", "four\n"), (File.ReadAllText(FilePath + ".old"), File.ReadAllText(FilePath)));
+        Assert.Equal([$"cannot open the flow log {FilePath}: Is a directory", null], told);
+    }
+
+    [Fact]
+    public async Task A_file_is_opened_anew_though_there_is_nothing_to_write()
+    {
+        var file = new RotatingFile(FilePath, maxBytes: 0, maxFiles: 5);
+        using var log = new FlowLog(
+            new FlowLogJson(new FakeNaming(), FlowLogSamples.Clock(), new FlowLogIdentity(new HostPaths())), file, Options.Create(new FlowLogOptions()), NullLogger<FlowLog>.Instance);
+        await log.StartAsync(CancellationToken.None);
+        File.Move(FilePath, FilePath + ".old");
+
+        file.Reopen();
+        log.Wake();
+
+        await Some.UntilAsync(() => File.Exists(FilePath));
+        log.OnRecord(FlowLogSamples.Plain(1));
+        await log.StopAsync(CancellationToken.None);
+        Assert.NotEqual("", await File.ReadAllTextAsync(FilePath, TestContext.Current.CancellationToken));
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Text;
 using Sockwatch.Exporters;
 using Sockwatch.Kernel;
 using Xunit;
@@ -24,6 +26,24 @@ public class TraceLineTests
     [Fact]
     public void A_failed_connect_says_why() =>
         Assert.Equal($"{Time} CONNECT {Tcp} error connection_refused\n", Line(FlowLogSamples.Tcp(RecordKind.FlowFailed, error: 111)));
+
+    [Theory]
+    [InlineData(nameof(NetworkDirection.Transmit), "SEND")]
+    [InlineData(nameof(NetworkDirection.Receive), "RECV")]
+    public void Prints_what_was_sent_or_received(string direction, string word)
+    {
+        var payload = new QueuedPayload(4096, Enum.Parse<NetworkDirection>(direction), [.. "GET / HTTP/1.0\r\n]\0"u8, 0xe9, 0x7f]);
+        var lines = new ArrayBufferWriter<byte>();
+
+        new TraceLine(new FakeNaming(), FlowLogSamples.Clock()).TryWrite(FlowLogSamples.Tcp(RecordKind.Payload), payload, lines);
+
+        Assert.Equal($"{Time} {word} {Tcp} payload [GET / HTTP/1.0..]...] payload_seqnum 4096\n", Encoding.UTF8.GetString(lines.WrittenSpan));
+    }
+
+    [Fact]
+    public void A_detection_says_what_the_list_says() =>
+        Assert.Equal(
+            $"{Time} DETECT {Tcp} remote_classification 7 detection_name Bad\\040Example\n", Line(FlowLogSamples.Tcp(RecordKind.FlowDetect)));
 
     [Fact]
     public void Prints_ipv6_in_brackets() =>

@@ -12,6 +12,8 @@ internal sealed class FakeKernelTotals : IKernelTotals
 
     public Dictionary<EdgeFailureKey, EdgeFailures> Failures { get; } = [];
 
+    public Dictionary<EdgeDetectionKey, ulong> Detections { get; } = [];
+
     public Dictionary<ulong, string> Executables { get; } = [];
 
     public Dictionary<ulong, string> Cgroups { get; } = [];
@@ -68,6 +70,11 @@ internal sealed class FakeKernelTotals : IKernelTotals
         {
             sink.OnFailures(key, failures);
         }
+
+        foreach (var (key, count) in Detections)
+        {
+            sink.OnDetections(key, count);
+        }
     }
 
     public ObservedBytes ReadObserved() => new(
@@ -82,7 +89,26 @@ internal sealed class FakeKernelTotals : IKernelTotals
         return Executables.GetValueOrDefault(id);
     }
 
+    /// <summary>By their numbers in <see cref="EdgeKey.ExecutableId"/>.</summary>
+    public HashSet<ulong> Processes { get; } = [];
+
+    public bool HasProcess(ulong id) => Processes.Contains(id);
+
     public string? CgroupPath(ulong id) => Cgroups.GetValueOrDefault(id);
+
+    public IReadOnlyList<ulong> CgroupIds() => [.. Cgroups.Keys];
+
+    public void ForgetCgroups(IReadOnlyCollection<ulong> ids)
+    {
+        foreach (var id in ids)
+        {
+            Cgroups.Remove(id);
+        }
+    }
+
+    public ulong[] Attributions { get; } = new ulong[4];
+
+    public void ReadAttributions(Span<ulong> flows) => Attributions.CopyTo(flows);
 
     public void RemoveEdges(IReadOnlyCollection<EdgeKey> keys)
     {
@@ -94,6 +120,11 @@ internal sealed class FakeKernelTotals : IKernelTotals
             foreach (var failure in Failures.Keys.Where(failure => failure.Edge == key).ToList())
             {
                 Failures.Remove(failure);
+            }
+
+            foreach (var detection in Detections.Keys.Where(detection => detection.Edge == key).ToList())
+            {
+                Detections.Remove(detection);
             }
         }
     }

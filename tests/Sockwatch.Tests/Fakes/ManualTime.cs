@@ -7,6 +7,18 @@ internal sealed class ManualTime : TimeProvider
     private readonly List<Timer> _timers = [];
     private DateTimeOffset _now = new(2026, 11, 23, 10, 15, 2, TimeSpan.Zero);
 
+    /// <summary>Whether anybody waits.</summary>
+    public bool HasTimers
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _timers.Count > 0;
+            }
+        }
+    }
+
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
     public override DateTimeOffset GetUtcNow() => _now;

@@ -2,22 +2,25 @@ using System.Collections;
 using System.Text;
 using Sockwatch.Aggregation;
 using Sockwatch.Kernel;
+using Sockwatch.Payload;
 
 namespace Sockwatch.Exporters.Otlp;
 
 /// <summary>Makes the attributes of a flow record, the ones that a JSON line has as keys. What is unknown is left out.</summary>
-internal sealed class FlowAttributes(IFlowNaming naming, BootClock clock, FlowLogIdentity identity)
+internal sealed class FlowAttributes(IFlowNaming naming, BootClock clock, FlowLogIdentity identity, FlowPayloads? payloads = null)
 {
     private const double NsPerSecond = 1e9;
     private const double UsPerSecond = 1e6;
 
     public FlowAttributeList Of(in FlowRecord record)
     {
-        var list = new FlowAttributeList { At = FlowLogTime.DateTime(clock.ToUnixNs(record.AtNs) / 100) };
+        var list = new FlowAttributeList { At = FlowLogTime.DateTime(clock.ToUnixNs(record.AtNs) / 100), FlowId = FlowId(in record) };
+        AddDetection(list, in record);
         AddFlow(list, in record);
         AddNetwork(list, in record);
         AddCounts(list, in record);
         AddOwner(list, in record);
+        AddPayload(list, in record);
         return list;
     }
 
@@ -31,10 +34,20 @@ internal sealed class FlowAttributes(IFlowNaming naming, BootClock clock, FlowLo
     /// <summary>UTC.</summary>
     public DateTime Time(ulong bootNs) => FlowLogTime.DateTime(clock.ToUnixNs(bootNs) / 100);
 
+    private void AddDetection(FlowAttributeList list, in FlowRecord record)
+    {
+        if (record.Kind == RecordKind.FlowDetect)
+        {
+            var detection = naming.Detection(record.Detection) ?? Verdicts.Detections.Unknown;
+            list.Add("detection.name", detection.Name);
+            list.Add("detection.classification", (long)detection.Classification);
+        }
+    }
+
     private void AddFlow(FlowAttributeList list, in FlowRecord record)
     {
-        list.Add("flow.id", FlowId(in record));
-        if (record.StartedAtNs != 0)
+        list.Add("flow.id", list.FlowId);
+        if (record.StartedAtNs != 0 && FlowLogNames.HasStarted(in record))
         {
             Span<byte> text = stackalloc byte[FlowLogTime.NanosecondsLength];
             FlowLogTime.FormatNanoseconds(clock.ToUnixNs(record.StartedAtNs), text);
@@ -53,7 +66,7 @@ internal sealed class FlowAttributes(IFlowNaming naming, BootClock clock, FlowLo
         }
 
         list.Add("error.type", ErrorType.Name(record.Error));
-        list.Add("flow.attribution", FlowLogNames.Name(record.Attribution));
+        list.Add("flow.attribution", record.Attribution.Name());
     }
 
     private static void AddNetwork(FlowAttributeList list, in FlowRecord record)
@@ -100,7 +113,7 @@ internal sealed class FlowAttributes(IFlowNaming naming, BootClock clock, FlowLo
     private void AddOwner(FlowAttributeList list, in FlowRecord record)
     {
         var edge = record.Edge;
-        var names = naming.Name(in edge);
+        var names = naming.Name(in record);
         if (record.Pid != 0)
         {
             list.Add("process.pid", (long)record.Pid);
@@ -118,6 +131,11 @@ internal sealed class FlowAttributes(IFlowNaming naming, BootClock clock, FlowLo
         }
 
         list.Add("container.id", naming.ContainerId(edge.CgroupId));
+        if (naming.Pod(edge.CgroupId) is { } pod)
+        {
+            AddPod(list, pod);
+        }
+
         list.Add("workload.namespace", names.WorkloadNamespace);
         list.Add("workload.kind", names.WorkloadKind);
         list.Add("workload.name", names.WorkloadName);
@@ -125,6 +143,29 @@ internal sealed class FlowAttributes(IFlowNaming naming, BootClock clock, FlowLo
         list.Add("peer.namespace", names.PeerNamespace);
         list.Add("peer.kind", names.PeerKind);
         list.Add("peer.name", names.PeerName);
+    }
+
+    private void AddPayload(FlowAttributeList list, in FlowRecord record)
+    {
+        var payload = payloads?.Of(in record) ?? default;
+        list.Add("network.protocol.name", payload.Protocol?.Name);
+        list.Add("network.protocol.version", payload.Protocol?.Version);
+        list.Add("server.address", payload.Protocol?.ServerName);
+        list.Add("flow.payload", payload.Sent);
+        list.Add("flow.payload.received", payload.Received);
+    }
+
+    private static void AddPod(FlowAttributeList list, PodNames pod)
+    {
+        list.Add("k8s.namespace.name", pod.Namespace);
+        list.Add("k8s.pod.name", pod.Name);
+        list.Add("k8s.pod.uid", pod.Uid);
+        list.Add("k8s.container.name", pod.Container);
+        list.Add("k8s.node.name", pod.Node);
+        foreach (var (name, value) in pod.More)
+        {
+            list.Add(name, value);
+        }
     }
 
     private static void AddEndpoint(FlowAttributeList list, string addressName, string portName, Address16 address, ushort port)
@@ -148,6 +189,8 @@ internal sealed class FlowAttributeList : IReadOnlyList<KeyValuePair<string, obj
 
     /// <summary>UTC.</summary>
     public DateTime At { get; init; }
+
+    public required string FlowId { get; init; }
 
     public int Count => _attributes.Count;
 

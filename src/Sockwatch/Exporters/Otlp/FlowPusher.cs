@@ -18,8 +18,11 @@ internal sealed class FlowPusher : IDisposable
 
     private readonly string _name;
     private readonly Func<ReadOnlyMemory<FlowRecord>, OtlpOutcome> _send;
+    private readonly Action<OtlpOutcome> _tell;
     private readonly FlowLogQueue _queue;
+    private readonly TimeProvider _time;
     private readonly CancellationTokenSource _stopping = new();
+    private readonly CancellationToken _stop; // Can be asked after the source is gone.
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Thread? _thread;
     private long _queueFull;
@@ -28,10 +31,20 @@ internal sealed class FlowPusher : IDisposable
     private long _delivered;
 
     /// <param name="send">Sends a batch, on this object's thread.</param>
-    public FlowPusher(string name, int queueLength, Func<ReadOnlyMemory<FlowRecord>, OtlpOutcome> send, LossLedger losses)
+    /// <param name="tell">Says for people how a batch fares.</param>
+    public FlowPusher(
+        string name,
+        int queueLength,
+        Func<ReadOnlyMemory<FlowRecord>, OtlpOutcome> send,
+        Action<OtlpOutcome> tell,
+        LossLedger losses,
+        TimeProvider time)
     {
+        _time = time;
         _name = name;
         _send = send;
+        _tell = tell;
+        _stop = _stopping.Token;
         _queue = new FlowLogQueue(queueLength);
         losses.Follow(name, LossLedger.QueueFull, () => Interlocked.Read(ref _queueFull));
         losses.Follow(name, LossLedger.Undeliverable, () => Interlocked.Read(ref _undeliverable));
@@ -82,20 +95,18 @@ internal sealed class FlowPusher : IDisposable
     private void PushUntilCompleted()
     {
         var batch = new FlowRecord[BatchLength];
-        var stopping = _stopping.Token;
-        var stopped = stopping.WaitHandle;
         int taken;
         while ((taken = _queue.Take(batch)) > 0)
         {
             // Few records at a time would be as many requests; a moment's wait makes one of them.
-            if (taken < BatchLength && !stopped.WaitOne(Gather))
+            if (taken < BatchLength && !IsStoppedWithin(Gather))
             {
                 taken += _queue.TakeNow(batch.AsSpan(taken));
             }
 
             try
             {
-                Deliver(batch.AsMemory(0, taken), stopped);
+                _tell(Deliver(batch.AsMemory(0, taken)));
             }
             catch (Exception) // Not the network, which never throws here: a record that cannot be written.
             {
@@ -106,7 +117,8 @@ internal sealed class FlowPusher : IDisposable
         _finished.TrySetResult();
     }
 
-    private void Deliver(ReadOnlyMemory<FlowRecord> batch, WaitHandle stopped)
+    /// <summary>The worst that came of it, of all the requests it took.</summary>
+    private OtlpOutcome Deliver(ReadOnlyMemory<FlowRecord> batch)
     {
         var pause = ShortestPause;
         while (true)
@@ -117,19 +129,46 @@ internal sealed class FlowPusher : IDisposable
                 var rejected = Math.Min(outcome.Rejected, batch.Length);
                 Interlocked.Add(ref _rejected, rejected);
                 Interlocked.Add(ref _delivered, batch.Length - rejected);
-                return;
+                return outcome;
+            }
+
+            if (outcome.Reason == OtlpOutcome.TooLarge && batch.Length > 1)
+            {
+                // Halves may be small enough. How large is too large only the receiver knows; that one record is, loses that one.
+                var half = batch.Length / 2;
+                return OtlpOutcome.Worse(Deliver(batch[..half]), Deliver(batch[half..]));
             }
 
             // Not all at once when many agents lost the same receiver.
             var asked = outcome.RetryAfter ?? pause;
             var wait = (asked > ShortestPause ? asked : ShortestPause) + TimeSpan.FromMilliseconds(Random.Shared.Next(100));
-            if (!outcome.IsRetryable || stopped.WaitOne(wait))
+            if (!outcome.IsRetryable)
             {
                 Interlocked.Add(ref _undeliverable, batch.Length);
-                return;
+                return outcome;
+            }
+
+            _tell(outcome);
+            if (IsStoppedWithin(wait))
+            {
+                Interlocked.Add(ref _undeliverable, batch.Length);
+                return outcome;
             }
 
             pause = TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
+        }
+    }
+
+    private bool IsStoppedWithin(TimeSpan wait)
+    {
+        try
+        {
+            Task.Delay(wait, _time, _stop).GetAwaiter().GetResult();
+            return false;
+        }
+        catch (OperationCanceledException)
+        {
+            return true;
         }
     }
 }

@@ -5,14 +5,14 @@ using Microsoft.Extensions.Options;
 using Sockwatch.Aggregation;
 using Sockwatch.Diagnostics;
 using Sockwatch.Kernel;
+using Sockwatch.Payload;
 
 namespace Sockwatch.Exporters.Otlp;
 
 /// <summary>Pushes flow records as log records, as spans, or as both; each with a queue and a thread of its own.</summary>
 internal sealed class OtlpFlows : IFlowExporter, IHostedService, IDisposable
 {
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(2);
-
+    private readonly StopDeadline _deadline;
     private readonly FlowChoice _choice;
     private readonly FlowPusher? _logs;
     private readonly FlowPusher? _spans;
@@ -25,26 +25,33 @@ internal sealed class OtlpFlows : IFlowExporter, IHostedService, IDisposable
         LossLedger losses,
         ExportFailures failures,
         BuildInfo build,
+        TimeProvider time,
         IOptions<OtlpOptions> options,
         IConfiguration configuration,
-        ILogger<OtlpFlows> logger)
+        ILogger<OtlpFlows> logger,
+        FlowPayloads? payloads = null,
+        StopDeadline? deadline = null)
     {
-        _choice = new FlowChoice(options.Value);
-        var attributes = new FlowAttributes(naming, clock, identity);
+        _deadline = deadline ?? new StopDeadline();
+        _choice = options.Value.FlowChoice();
+        var attributes = new FlowAttributes(naming, clock, identity, payloads);
         var resource = OtlpSettings.Resource(options.Value, build, Environment.GetEnvironmentVariable);
         if (OtlpSettings.IsOn(OtlpSignal.Logs, options.Value, configuration))
         {
             var settings = OtlpSettings.Of(OtlpSignal.Logs, options.Value, configuration);
-            var logs = new OtlpLogs(settings, resource, attributes, new OtlpDelivery(settings, failures, logger));
-            _logs = new FlowPusher(LossLedger.OtlpLogsStage, options.Value.QueueLength, logs.Send, losses);
+            var delivery = new OtlpDelivery(settings, failures, logger);
+            var logs = new OtlpLogs(
+                settings, resource, attributes, delivery, OtlpSettings.IsOn(OtlpSignal.Traces, options.Value, configuration));
+            _logs = new FlowPusher(LossLedger.OtlpLogsStage, options.Value.QueueLength, logs.Send, delivery.Tell, losses, time);
             _owned.AddRange([_logs, logs]);
         }
 
         if (OtlpSettings.IsOn(OtlpSignal.Traces, options.Value, configuration))
         {
             var settings = OtlpSettings.Of(OtlpSignal.Traces, options.Value, configuration);
-            var spans = new OtlpSpans(settings, resource, attributes, new OtlpDelivery(settings, failures, logger));
-            _spans = new FlowPusher(LossLedger.OtlpSpansStage, options.Value.QueueLength, spans.Send, losses);
+            var delivery = new OtlpDelivery(settings, failures, logger);
+            var spans = new OtlpSpans(settings, resource, attributes, delivery);
+            _spans = new FlowPusher(LossLedger.OtlpSpansStage, options.Value.QueueLength, spans.Send, delivery.Tell, losses, time);
             _owned.AddRange([_spans, spans]);
         }
     }
@@ -55,7 +62,7 @@ internal sealed class OtlpFlows : IFlowExporter, IHostedService, IDisposable
 
     public void OnRecord(in FlowRecord record)
     {
-        if (_logs is not null && _choice.WantsLog(in record))
+        if (_logs is not null && _choice.WantsRecord(in record))
         {
             _logs.OnRecord(in record);
         }
@@ -73,8 +80,11 @@ internal sealed class OtlpFlows : IFlowExporter, IHostedService, IDisposable
         return Task.CompletedTask;
     }
 
-    public Task StopAsync(CancellationToken cancellationToken) => Task.WhenAll(
-        _logs?.StopAsync(StopPatience) ?? Task.CompletedTask, _spans?.StopAsync(StopPatience) ?? Task.CompletedTask);
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        var patience = _deadline.Patience(StopDeadline.AfterRecords);
+        return Task.WhenAll(_logs?.StopAsync(patience) ?? Task.CompletedTask, _spans?.StopAsync(patience) ?? Task.CompletedTask);
+    }
 
     public void Dispose() => _owned.ForEach(owned => owned.Dispose());
 }

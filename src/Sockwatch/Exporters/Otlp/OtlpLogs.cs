@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
@@ -22,7 +23,8 @@ internal sealed class OtlpLogs : IDisposable
     private readonly ILoggerFactory _resource;
     private readonly ILogger _logger;
 
-    public OtlpLogs(OtlpSettings settings, ResourceBuilder resource, FlowAttributes attributes, OtlpDelivery delivery)
+    /// <param name="ofSpans">Whether flows are spans as well, which their log records then belong to.</param>
+    public OtlpLogs(OtlpSettings settings, ResourceBuilder resource, FlowAttributes attributes, OtlpDelivery delivery, bool ofSpans)
     {
         _attributes = attributes;
         _delivery = delivery;
@@ -35,24 +37,32 @@ internal sealed class OtlpLogs : IDisposable
             options.SetResourceBuilder(resource).AddProcessor(new SimpleLogRecordExportProcessor(exporter))));
         _resource.CreateLogger(OtlpMetrics.Scope);
         _loggers = LoggerFactory.Create(logging => logging.AddOpenTelemetry(options =>
-            options.SetResourceBuilder(resource).AddProcessor(new WhenItHappened()).AddProcessor(_batch)));
+            options.SetResourceBuilder(resource).AddProcessor(new OfItsFlow(ofSpans)).AddProcessor(_batch)));
         _logger = _loggers.CreateLogger(OtlpMetrics.Scope);
     }
 
     public OtlpOutcome Send(ReadOnlyMemory<FlowRecord> records)
     {
-        _sender.Outcome = OtlpOutcome.Delivered;
+        _sender.Begin();
+        var isEmpty = true;
         foreach (ref readonly var record in records.Span)
         {
             if (FlowLogNames.EventName(record.Kind) is { } name)
             {
+                isEmpty = false;
                 var attributes = _attributes.Of(in record);
                 _logger.Log(LogLevel.Information, new EventId(0, name), attributes, null, NoBody);
             }
         }
 
+        if (isEmpty)
+        {
+            return OtlpOutcome.Delivered;
+        }
+
+        // The flush only starts it: it returns after a second, whether the request has ended or not.
         _batch.ForceFlush();
-        return _sender.Outcome;
+        return _sender.End();
     }
 
     public void Dispose()
@@ -64,7 +74,8 @@ internal sealed class OtlpLogs : IDisposable
 
     private static string NoBody(FlowAttributeList attributes, Exception? failure) => "";
 
-    private sealed class WhenItHappened : BaseProcessor<LogRecord>
+    /// <summary>Says of a log record what the library has no other way to be told.</summary>
+    private sealed class OfItsFlow(bool ofSpans) : BaseProcessor<LogRecord>
     {
         public override void OnEnd(LogRecord data)
         {
@@ -76,23 +87,43 @@ internal sealed class OtlpLogs : IDisposable
                 // Empty, which on the wire is not the empty text that the logger made of it.
                 data.FormattedMessage = null;
                 data.Body = null;
+                if (ofSpans)
+                {
+                    data.TraceId = ActivityTraceId.CreateFromString(attributes.FlowId);
+                    data.SpanId = ActivitySpanId.CreateFromString(OtlpSpans.SpanIdOf(attributes.FlowId));
+                    data.TraceFlags = ActivityTraceFlags.Recorded;
+                }
             }
         }
     }
 
+    /// <summary>Sends on the library's thread, and has the outcome for who waits for it.</summary>
     private sealed class Sender(OtlpLogExporter exporter, OtlpDelivery delivery) : BaseExporter<LogRecord>
     {
-        public OtlpOutcome Outcome { get; set; } = OtlpOutcome.Delivered;
+        private readonly ManualResetEventSlim _isSent = new();
+        private OtlpOutcome _outcome = OtlpOutcome.Delivered;
+
+        public void Begin() => _isSent.Reset();
+
+        /// <summary>Waits for as long as the request may take.</summary>
+        public OtlpOutcome End()
+        {
+            _isSent.Wait();
+            return _outcome;
+        }
 
         public override ExportResult Export(in Batch<LogRecord> batch)
         {
-            if (batch.Count == 0)
-            {
-                return ExportResult.Success;
-            }
+            _outcome = delivery.Send(exporter, batch);
+            _isSent.Set();
+            return _outcome.IsDelivered ? ExportResult.Success : ExportResult.Failure;
+        }
 
-            Outcome = delivery.Send(exporter, batch, mayRepeat: false);
-            return Outcome.IsDelivered ? ExportResult.Success : ExportResult.Failure;
+        protected override void Dispose(bool disposing)
+        {
+            // Whoever still waits, at the end of the agent, is let go.
+            _isSent.Set();
+            base.Dispose(disposing);
         }
     }
 }

@@ -11,6 +11,9 @@ internal sealed class OtlpOptions
     /// <summary>NAME=VALUE, values percent-encoded, sent with every request.</summary>
     public IList<string> Headers { get; } = [];
 
+    /// <summary>File whose content is sent as bearer token; read for each request, since such tokens are renewed.</summary>
+    public string BearerTokenFile { get; set; } = "";
+
     /// <summary>How long one request may take.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(10);
 
@@ -32,14 +35,14 @@ internal sealed class OtlpOptions
 
     public bool Metrics { get; set; } = true;
 
-    /// <summary>How often metrics are sent.</summary>
-    public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(60);
+    /// <summary>How often metrics are sent. As often as a scraper usually comes, for queries to work alike on either path.</summary>
+    public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(15);
 
     public OtlpTemporality Temporality { get; set; } = OtlpTemporality.Cumulative;
 
     public bool Logs { get; set; } = true;
 
-    /// <summary>start, update, end, failed; empty is all of them.</summary>
+    /// <summary>Of <see cref="FlowLogNames.Kinds"/>; empty is all of them.</summary>
     public IList<string> LogKinds { get; } = [];
 
     /// <summary>Share of flows that are sent, all records of a flow or none. Applies to logs and spans.</summary>
@@ -56,6 +59,8 @@ internal sealed class OtlpOptions
 
     /// <summary>Records that may wait for the receiver, of logs and of spans. Past this, they are lost and counted.</summary>
     public int QueueLength { get; set; } = 16_384;
+
+    public FlowChoice FlowChoice() => new(LogKinds, LogSampling, LogMinDuration, LogMinBytes);
 }
 
 internal static class OtlpProtocol

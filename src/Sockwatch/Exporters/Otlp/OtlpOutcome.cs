@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using Sockwatch.Configuration;
 
 namespace Sockwatch.Exporters.Otlp;
 
@@ -36,6 +37,13 @@ internal sealed record OtlpOutcome(string Reason, string Detail, bool IsRetryabl
 
     public bool IsDelivered => Reason.Length == 0;
 
+    /// <summary>The receiver has it, all or what it wanted of it; sending it again would count it twice.</summary>
+    public bool WasTaken => IsDelivered || Reason == PartialSuccess;
+
+    /// <summary>Of two requests of one push, what is to be told of it.</summary>
+    public static OtlpOutcome Worse(OtlpOutcome one, OtlpOutcome other) =>
+        !one.WasTaken ? one : !other.WasTaken ? other : one.IsDelivered ? other : one;
+
     public static OtlpOutcome Of(Exception failure)
     {
         // HTTP/2 calls an end of the connection a violation of the protocol, with the true cause inside.
@@ -51,6 +59,8 @@ internal sealed record OtlpOutcome(string Reason, string Detail, bool IsRetryabl
         {
             switch (cause)
             {
+                case ConfigurationException:
+                    return new(NotAllowed, Text(cause), true);
                 case OperationCanceledException or TimeoutException:
                     return new(TimedOut, "no answer in time", true);
                 case AuthenticationException:

@@ -32,6 +32,7 @@ internal static class OtlpServices
     private static void AddOptions(IServiceCollection services)
     {
         services.AddDiagnostics();
+        services.TryAddSingleton<StopDeadline>();
         services.AddOptions<OtlpOptions>().BindConfiguration("Otlp");
     }
 }

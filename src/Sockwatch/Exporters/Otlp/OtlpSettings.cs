@@ -15,10 +15,13 @@ internal sealed record OtlpSettings(
     string Headers,
     TimeSpan Timeout,
     OtlpCompression Compression,
-    OtlpTrust Trust)
+    OtlpTrust Trust,
+    string BearerTokenFile)
 {
     // As the specification recommends; a receiver that takes less says so, and the request is lost and counted.
     private const int MaxRequestBytes = 64 * 1024 * 1024;
+
+    public static string UserAgent { get; } = $"sockwatch/{BuildInfo.Current.Version.Split('+')[0]}";
 
     /// <summary>Whether the signal is pushed: it has an endpoint, its own or the general one, and is not switched off.</summary>
     public static bool IsOn(OtlpSignal signal, OtlpOptions options, IConfiguration configuration)
@@ -45,8 +48,24 @@ internal sealed record OtlpSettings(
             own["Headers"] ?? string.Join(',', options.Headers),
             own["Timeout"] is { } timeout ? TimeSpan.Parse(timeout, CultureInfo.InvariantCulture) : options.Timeout,
             own["Compression"] is { } compression ? Enum.Parse<OtlpCompression>(compression, ignoreCase: true) : options.Compression,
-            new OtlpTrust(options.Certificate, options.ClientCertificate, options.ClientKey));
+            TrustOf(own, options),
+            options.BearerTokenFile);
     }
+
+    /// <summary>What is read while the agent runs, or when it starts.</summary>
+    public static IEnumerable<string> Files(OtlpOptions options, IConfiguration configuration) =>
+        configuration.GetSection(StandardVariables.SignalSection).GetChildren()
+            .Select(own => TrustOf(own, options))
+            .Append(new OtlpTrust(options.Certificate, options.ClientCertificate, options.ClientKey))
+            .SelectMany(trust => (string[])[trust.Certificate, trust.ClientCertificate, trust.ClientKey])
+            .Append(options.BearerTokenFile)
+            .Where(path => path.Length > 0)
+            .Distinct();
+
+    private static OtlpTrust TrustOf(IConfiguration own, OtlpOptions options) => new(
+        own["Certificate"] ?? options.Certificate,
+        own["ClientCertificate"] ?? options.ClientCertificate,
+        own["ClientKey"] ?? options.ClientKey);
 
     /// <summary>For the library, which would otherwise read the environment by itself.</summary>
     public OtlpExporterOptions ToLibrary(Func<HttpClient> client) => new()
@@ -57,7 +76,7 @@ internal sealed record OtlpSettings(
         TimeoutMilliseconds = (int)Timeout.TotalMilliseconds,
         Compression = Compression == OtlpCompression.Gzip ? OtlpExportCompression.GZip : OtlpExportCompression.None,
         MaxRequestSizeBytes = MaxRequestBytes,
-        UserAgentProductIdentifier = $"sockwatch/{BuildInfo.Current.Version.Split('+')[0]}",
+        UserAgentProductIdentifier = UserAgent,
         HttpClientFactory = client,
     };
 
@@ -74,6 +93,8 @@ internal sealed record OtlpSettings(
         };
         if ((environment("K8S_NODE_NAME") ?? environment("NODE_NAME")) is { Length: > 0 } node)
         {
+            // In a pod, the name of the machine is that of the pod.
+            attributes["host.name"] = node;
             attributes["k8s.node.name"] = node;
         }
 

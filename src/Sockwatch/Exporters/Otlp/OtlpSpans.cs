@@ -42,6 +42,9 @@ internal sealed class OtlpSpans : IDisposable
         ActivitySource.AddActivityListener(_listener);
     }
 
+    /// <summary>The part of a flow's id that tells it from others of its node.</summary>
+    public static string SpanIdOf(string flowId) => flowId[^SpanIdLength..];
+
     public OtlpOutcome Send(ReadOnlyMemory<FlowRecord> records)
     {
         var spans = new Activity[records.Length];
@@ -50,7 +53,7 @@ internal sealed class OtlpSpans : IDisposable
             spans[i] = SpanOf(in records.Span[i]);
         }
 
-        return _delivery.Send(_exporter, new Batch<Activity>(spans, spans.Length), mayRepeat: false);
+        return _delivery.Send(_exporter, new Batch<Activity>(spans, spans.Length));
     }
 
     public void Dispose()
@@ -67,7 +70,7 @@ internal sealed class OtlpSpans : IDisposable
         var span = _source.CreateActivity("flow", isServer ? ActivityKind.Server : ActivityKind.Client)!;
         var id = _attributes.FlowId(in record);
         TraceId(span) = id;
-        SpanId(span) = id[^SpanIdLength..];
+        SpanId(span) = SpanIdOf(id);
         span.DisplayName = $"{TransportProtocol.Name(record.Edge.Transport)} {(isServer ? "accept" : "connect")}";
 
         // A failed connect began when it was tried, which is as long ago as it took.

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Http.Headers;
 using System.Text;
+using Sockwatch.Configuration;
 
 namespace Sockwatch.Exporters.Otlp;
 
@@ -12,6 +14,7 @@ internal sealed class OtlpWire(HttpMessageHandler network, OtlpSettings settings
 {
     private const int MaxAnswerBytes = 4 * 1024 * 1024;
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan LeastPingTimeout = TimeSpan.FromSeconds(1); // Less is not taken.
 
     /// <summary>Of the last request; null when the library sent none, as when it found it too large.</summary>
     public OtlpOutcome? Last { get; set; }
@@ -27,7 +30,7 @@ internal sealed class OtlpWire(HttpMessageHandler network, OtlpSettings settings
             // A receiver behind a name moves; a connection that is never renewed would stay with its old address.
             PooledConnectionLifetime = TimeSpan.FromMinutes(5),
             KeepAlivePingDelay = TimeSpan.FromSeconds(30),
-            KeepAlivePingTimeout = settings.Timeout,
+            KeepAlivePingTimeout = settings.Timeout > LeastPingTimeout ? settings.Timeout : LeastPingTimeout,
         },
         settings);
 
@@ -41,6 +44,7 @@ internal sealed class OtlpWire(HttpMessageHandler network, OtlpSettings settings
         limit.CancelAfter(settings.Timeout);
         try
         {
+            await AuthoriseAsync(request, limit.Token).ConfigureAwait(false);
             var answer = await base.SendAsync(request, limit.Token).ConfigureAwait(false);
 
             // Trailers, which hold gRPC's status, are there once the body has been read.
@@ -58,6 +62,24 @@ internal sealed class OtlpWire(HttpMessageHandler network, OtlpSettings settings
             }
 
             throw;
+        }
+    }
+
+    private async Task AuthoriseAsync(HttpRequestMessage request, CancellationToken cancellation)
+    {
+        if (settings.BearerTokenFile.Length == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            var token = await File.ReadAllTextAsync(settings.BearerTokenFile, cancellation).ConfigureAwait(false);
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token.Trim());
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or FormatException)
+        {
+            throw new ConfigurationException($"otlp.bearerTokenFile {settings.BearerTokenFile} cannot be used: {failure.Message}", failure);
         }
     }
 
@@ -79,10 +101,19 @@ internal sealed class OtlpWire(HttpMessageHandler network, OtlpSettings settings
             body = body.Length > GrpcFrameHead ? body[GrpcFrameHead..] : [];
         }
 
+        if (outcome.IsDelivered && settings.Protocol == OtlpProtocol.HttpProtobuf && IsForPeople(answer, body))
+        {
+            return new OtlpOutcome(OtlpOutcome.Protocol, "the answer is a text, not of a receiver of OTLP; see otlp.endpoint and otlp.protocol", false);
+        }
+
         return outcome.IsDelivered && Protobuf.PartialSuccess(body) is { Rejected: > 0 } partial
             ? new OtlpOutcome(OtlpOutcome.PartialSuccess, partial.Message, false, Rejected: partial.Rejected)
             : outcome;
     }
+
+    // An ordinary web server says 200 to anything. Receivers say protobuf or JSON, and some, with nothing in the answer, neither.
+    private static bool IsForPeople(HttpResponseMessage answer, ReadOnlySpan<byte> body) =>
+        answer.Content.Headers.ContentType?.MediaType?.StartsWith("text/", StringComparison.OrdinalIgnoreCase) == true || body.StartsWith("<"u8);
 
     private const int GrpcFrameHead = 5;
 

@@ -8,6 +8,9 @@ internal sealed record OtlpPoint(
     string Name, string Unit, string Kind, int Temporality, bool IsMonotonic, IReadOnlyDictionary<string, string> Attributes,
     ulong StartNs, ulong TimeNs, double Value, ulong Count, ulong[] Buckets, double[] Bounds)
 {
+    /// <summary>It has no value: the series is no more.</summary>
+    public bool IsEnd { get; init; }
+
     /// <summary>The attributes in the order of their names, for comparing.</summary>
     public string Labels => string.Join(",", Attributes.Where(one => one.Value.Length > 0).OrderBy(one => one.Key, StringComparer.Ordinal).Select(one => $"{one.Key}={one.Value}"));
 }
@@ -42,10 +45,10 @@ internal static class OtlpMessages
                         yield return number == 9
                             ? new OtlpPoint(
                                 name, unit, kind, temporality, isMonotonic, Texts(Attributes(point, 9)), Number(point, 2), Number(point, 3),
-                                Real(point, 5), Number(point, 4), Fixed(point, 6), [.. Fixed(point, 7).Select(BitConverter.UInt64BitsToDouble)])
+                                Real(point, 5), Number(point, 4), Fixed(point, 6), [.. Fixed(point, 7).Select(BitConverter.UInt64BitsToDouble)]) { IsEnd = Number(point, 10) == 1 }
                             : new OtlpPoint(
                                 name, unit, kind, temporality, isMonotonic, Texts(Attributes(point, 7)), Number(point, 2), Number(point, 3),
-                                Has(point, 6) ? (long)Number(point, 6) : Real(point, 4), 0, [], []);
+                                Has(point, 6) ? (long)Number(point, 6) : Real(point, 4), 0, [], []) { IsEnd = Number(point, 8) == 1 };
                     }
                 }
             }
@@ -53,28 +56,28 @@ internal static class OtlpMessages
     }
 
     public static IEnumerable<OtlpLog> Logs(byte[] request) => Nested(request, 1, 2, 2).Select(log => new OtlpLog(
-        Text(log, 12), Number(log, 1), Number(log, 11), Messages(log, 5).FirstOrDefault() ?? [], (int)Number(log, 2), Attributes(log, 6)));
+        Text(log, 12), Number(log, 1), Number(log, 11), Bytes(log, 5).FirstOrDefault() ?? [], (int)Number(log, 2), Attributes(log, 6)));
 
     public static IEnumerable<OtlpSpan> Spans(byte[] request) => Nested(request, 1, 2, 2).Select(span =>
     {
-        var status = Messages(span, 15).FirstOrDefault() ?? [];
+        var status = Messages(span, 15).FirstOrDefault() ?? new Message([]);
         return new OtlpSpan(
             Text(span, 5), Hex(span, 1), Hex(span, 2), Hex(span, 4), (int)Number(span, 6), Number(span, 7), Number(span, 8),
             (int)Number(status, 3), Text(status, 2), Attributes(span, 9));
     });
 
     public static IReadOnlyDictionary<string, string> Resource(byte[] request) =>
-        Texts(Attributes(Messages(Messages(request, 1).First(), 1).First(), 1));
+        Texts(Attributes(Messages(Messages(new Message(request), 1).First(), 1).First(), 1));
 
-    public static string Scope(byte[] request) => Text(Messages(Messages(Messages(request, 1).First(), 2).First(), 1).First(), 1);
+    public static string Scope(byte[] request) => Text(Messages(Messages(Messages(new Message(request), 1).First(), 2).First(), 1).First(), 1);
 
-    private static IEnumerable<byte[]> Nested(byte[] message, params int[] path) => path.Aggregate(
-        (IEnumerable<byte[]>)[message], (messages, number) => messages.SelectMany(one => Messages(one, number)));
+    private static IEnumerable<Message> Nested(byte[] message, params int[] path) => path.Aggregate(
+        (IEnumerable<Message>)[new Message(message)], (messages, number) => messages.SelectMany(one => Messages(one, number)));
 
     private static Dictionary<string, string> Texts(Dictionary<string, object> attributes) =>
         attributes.ToDictionary(one => one.Key, one => Convert.ToString(one.Value, System.Globalization.CultureInfo.InvariantCulture)!);
 
-    private static Dictionary<string, object> Attributes(byte[] message, int number)
+    private static Dictionary<string, object> Attributes(Message message, int number)
     {
         var attributes = new Dictionary<string, object>();
         foreach (var pair in Messages(message, number))
@@ -88,28 +91,30 @@ internal static class OtlpMessages
         return attributes;
     }
 
-    private static IEnumerable<byte[]> Messages(byte[] message, int number) =>
-        Fields(message).Where(field => field.Number == number && field.Bytes is not null).Select(field => field.Bytes!);
+    private static IEnumerable<byte[]> Bytes(Message message, int number) =>
+        message.Fields.Where(field => field.Number == number && field.Bytes is not null).Select(field => field.Bytes!);
 
-    private static bool Has(byte[] message, int number) => Fields(message).Any(field => field.Number == number);
+    private static IEnumerable<Message> Messages(Message message, int number) => Bytes(message, number).Select(bytes => new Message(bytes));
 
-    private static string Text(byte[] message, int number) => Encoding.UTF8.GetString(Messages(message, number).FirstOrDefault() ?? []);
+    private static bool Has(Message message, int number) => message.Fields.Any(field => field.Number == number);
 
-    private static string Hex(byte[] message, int number) => Convert.ToHexStringLower(Messages(message, number).FirstOrDefault() ?? []);
+    private static string Text(Message message, int number) => Encoding.UTF8.GetString(Bytes(message, number).FirstOrDefault() ?? []);
 
-    private static ulong Number(byte[] message, int number) => Fields(message).FirstOrDefault(field => field.Number == number).Value;
+    private static string Hex(Message message, int number) => Convert.ToHexStringLower(Bytes(message, number).FirstOrDefault() ?? []);
 
-    private static double Real(byte[] message, int number) => BitConverter.UInt64BitsToDouble(Number(message, number));
+    private static ulong Number(Message message, int number) => message.Fields.FirstOrDefault(field => field.Number == number).Value;
+
+    private static double Real(Message message, int number) => BitConverter.UInt64BitsToDouble(Number(message, number));
 
     /// <summary>Repeated fixed64, packed or not.</summary>
-    private static ulong[] Fixed(byte[] message, int number) =>
+    private static ulong[] Fixed(Message message, int number) =>
     [
-        .. Fields(message).Where(field => field.Number == number).SelectMany(field => field.Bytes is { } packed
+        .. message.Fields.Where(field => field.Number == number).SelectMany(field => field.Bytes is { } packed
             ? packed.Chunk(8).Select(chunk => BinaryPrimitives.ReadUInt64LittleEndian(chunk))
             : [field.Value]),
     ];
 
-    private static IEnumerable<(int Number, ulong Value, byte[]? Bytes)> Fields(byte[] message)
+    private static IEnumerable<Field> Parse(byte[] message)
     {
         var at = 0;
         while (at < message.Length)
@@ -118,19 +123,19 @@ internal static class OtlpMessages
             switch (key & 7)
             {
                 case 0:
-                    yield return ((int)(key >> 3), VarInt(), null);
+                    yield return new Field((int)(key >> 3), VarInt(), null);
                     break;
                 case 1:
-                    yield return ((int)(key >> 3), BinaryPrimitives.ReadUInt64LittleEndian(message.AsSpan(at, 8)), null);
+                    yield return new Field((int)(key >> 3), BinaryPrimitives.ReadUInt64LittleEndian(message.AsSpan(at, 8)), null);
                     at += 8;
                     break;
                 case 2:
                     var length = (int)VarInt();
-                    yield return ((int)(key >> 3), 0, message[at..(at + length)]);
+                    yield return new Field((int)(key >> 3), 0, message[at..(at + length)]);
                     at += length;
                     break;
                 case 5:
-                    yield return ((int)(key >> 3), BinaryPrimitives.ReadUInt32LittleEndian(message.AsSpan(at, 4)), null);
+                    yield return new Field((int)(key >> 3), BinaryPrimitives.ReadUInt32LittleEndian(message.AsSpan(at, 4)), null);
                     at += 4;
                     break;
                 default:
@@ -151,5 +156,13 @@ internal static class OtlpMessages
                 }
             }
         }
+    }
+
+    private readonly record struct Field(int Number, ulong Value, byte[]? Bytes);
+
+    /// <summary>Parsed once, for many questions are asked of it.</summary>
+    private sealed class Message(byte[] bytes)
+    {
+        public IReadOnlyList<Field> Fields { get; } = [.. Parse(bytes)];
     }
 }

@@ -1,11 +1,11 @@
 using System.Text;
-using Prometheus;
 using Sockwatch.Aggregation;
 using Sockwatch.Diagnostics;
 using Sockwatch.Exporters;
 using Sockwatch.Exporters.Otlp;
 using Sockwatch.Kernel;
 using Sockwatch.Tests.Fakes;
+using Sockwatch.Verdicts;
 using Xunit;
 
 namespace Sockwatch.Tests.Exporters.Otlp;
@@ -15,12 +15,14 @@ public sealed class OtlpMetricsTests : IDisposable
     private readonly ManualTime _time = new();
     private readonly FakeKernelTotals _kernel = new();
     private readonly NamesByAddress _naming = new();
+    private readonly Detections _detections;
     private readonly TrafficTable _table;
     private readonly TrafficCollector _collector;
 
     public OtlpMetricsTests()
     {
-        _table = Some.TrafficTable(_naming, _time, maxSeries: 2000);
+        _detections = new Detections(_time);
+        _table = Some.TrafficTable(_naming, _time, maxSeries: 2000, detections: _detections);
         _collector = Some.TrafficCollector(_kernel, _time, _table);
     }
 
@@ -48,21 +50,14 @@ public sealed class OtlpMetricsTests : IDisposable
             otlp.Push(report);
         }
 
-        var page = await PrometheusSeries(report);
-        var pushed = PushedSeries(receiver);
+        var page = await PageSeriesAsync(report);
+        var pushed = PrometheusSeries.OfPoints(receiver.Points);
 
         Assert.True(page.Count > 5_000);
         Assert.Equal(page.Keys.Order(StringComparer.Ordinal), pushed.Keys.Order(StringComparer.Ordinal));
         foreach (var (series, value) in page)
         {
-            if (series.Contains("_sum", StringComparison.Ordinal))
-            {
-                Assert.Equal(value, pushed[series], value * 1e-6);
-            }
-            else
-            {
-                Assert.Equal(value, pushed[series]);
-            }
+            Assert.Equal(value, pushed[series]);
         }
     }
 
@@ -126,6 +121,10 @@ public sealed class OtlpMetricsTests : IDisposable
         receiver.Metrics.Clear();
         otlp.Push(await _collector.FreshAsync(CancellationToken.None));
         Assert.DoesNotContain(receiver.Points, point => point.Name == "sockwatch.socket.io");
+        Assert.Equal(first.Labels, receiver.Ends.Single(point => point.Name == "sockwatch.socket.io").Labels);
+        receiver.Metrics.Clear();
+        otlp.Push(await _collector.FreshAsync(CancellationToken.None));
+        Assert.Empty(receiver.Ends);
 
         _kernel.Count(Some.Edge(), Some.Bytes(3));
         _time.Advance(TimeSpan.FromSeconds(5));
@@ -137,10 +136,186 @@ public sealed class OtlpMetricsTests : IDisposable
         Assert.True(again.StartNs > first.StartNs, "a count that begins anew must say when");
     }
 
+    /// <summary>Failing pushes, places lost and regained, series that come and go unseen: the receiver's sums are the truth in the end.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public async Task Differences_add_up_whatever_fails_folds_leaves_or_is_refused_in_between(int seed)
+    {
+        await using var receiver = await OtlpReceiver.StartAsync(grpc: seed % 2 == 0);
+        var random = new Random(seed);
+        var status = 0;
+        receiver.Misbehave = context =>
+        {
+            context.Response.StatusCode = status == 0 ? 200 : status;
+            return Task.FromResult(status != 0);
+        };
+        using var otlp = Otlp(receiver, grpc: seed % 2 == 0, OtlpTemporality.Delta);
+        var table = Some.TrafficTable(_naming, _time, maxSeries: 30, edgeTtl: TimeSpan.FromSeconds(30), seriesTtl: TimeSpan.FromSeconds(30), detections: _detections);
+        using var collector = Some.TrafficCollector(_kernel, _time, table);
+        var report = TrafficReport.Empty;
+        for (var round = 0; round < 80; round++)
+        {
+            for (var i = random.Next(30); i > 0; i--)
+            {
+                var peer = $"198.51.100.{random.Next(250)}";
+                RandomTraffic(random, peer);
+                _kernel.Count(Some.Edge(peer), new EdgeTotals { Closed = 2 });
+            }
+
+            _time.Advance(TimeSpan.FromSeconds(random.Next(2, 12)));
+            report = await collector.FreshAsync(CancellationToken.None);
+            if (random.Next(3) > 0)
+            {
+                status = random.Next(3) == 0 ? 503 : 0;
+                otlp.Push(report);
+            }
+        }
+
+        status = 0;
+        otlp.Push(report);
+
+        var pushed = new Dictionary<string, decimal>();
+        foreach (var point in receiver.Points.Where(point => MetricCatalogue.All.Single(metric => metric.Name == point.Name).IsOfEdge && point.IsMonotonic | point.Kind == "histogram"))
+        {
+            Assert.Equal(1, point.Temporality);
+            Assert.True(point.Value >= 0 && point.StartNs <= point.TimeNs, $"{point.Name} {point.Labels}: {point.Value} from {point.StartNs} to {point.TimeNs}");
+            var kind = $"{point.Name} {string.Join(' ', MetricCatalogue.All.Single(metric => metric.Name == point.Name).Attributes.Select(name => point.Attributes.GetValueOrDefault(name, "")))}";
+            pushed[kind] = pushed.GetValueOrDefault(kind) + (point.Kind == "histogram" ? point.Count : (decimal)point.Value);
+        }
+
+        var truth = new Dictionary<string, decimal>();
+        var page = new Sums(truth);
+        foreach (var series in report.Series)
+        {
+            series.Visit(ref page);
+        }
+
+        report.RetiredTotals!.Visit(ref page);
+        Assert.Equal(truth.OrderBy(one => one.Key, StringComparer.Ordinal), pushed.OrderBy(one => one.Key, StringComparer.Ordinal));
+        Assert.True(truth.Count > 10 && report.Budget.Folded.Sum() > 100 && report.Retired.Transmitted > 0, $"{truth.Count} {report.Budget.Folded.Sum()} {report.Retired.Transmitted}");
+        Assert.InRange(otlp.Remembered, 0, report.Series.Length);
+    }
+
+    [Fact]
+    public async Task What_a_failed_push_held_is_in_the_next_one_and_the_series_that_left_meanwhile_in_the_overflow()
+    {
+        await using var receiver = await OtlpReceiver.StartAsync(grpc: false);
+        var isDown = false;
+        receiver.Misbehave = context =>
+        {
+            context.Response.StatusCode = isDown ? 503 : 200;
+            return Task.FromResult(isDown);
+        };
+        using var otlp = Otlp(receiver, grpc: false, OtlpTemporality.Delta);
+        async Task<TrafficReport> PushAsync(double minutes)
+        {
+            _time.Advance(TimeSpan.FromMinutes(minutes));
+            var report = await _collector.FreshAsync(CancellationToken.None);
+            otlp.Push(report);
+            return report;
+        }
+
+        _kernel.Count(Some.Edge("198.51.100.1"), Some.Bytes(10));
+        _kernel.Count(Some.Edge("198.51.100.2"), Some.Bytes(100));
+        await PushAsync(0.1);
+        isDown = true;
+        _kernel.Count(Some.Edge("198.51.100.1"), Some.Bytes(5));
+        _kernel.Count(Some.Edge("198.51.100.2"), Some.Bytes(7));
+        for (var minute = 0; minute < 25; minute++)
+        {
+            _kernel.Count(Some.Edge("198.51.100.1"), Some.Bytes(1));
+            await PushAsync(1);
+        }
+
+        isDown = false;
+        receiver.Metrics.Clear();
+        await PushAsync(0.1);
+
+        Assert.Equal(
+            [("198.51.100.1", 30.0), ("_overflow", 7.0)],
+            receiver.Points.Where(point => point.Name == "sockwatch.socket.io").Select(point => (point.Attributes["peer.name"], point.Value)).Order());
+        receiver.Metrics.Clear();
+        await PushAsync(0.1);
+        Assert.DoesNotContain(receiver.Points, point => point.Name == "sockwatch.socket.io");
+    }
+
+    [Fact]
+    public async Task Every_edge_has_the_detections_it_had_push_after_push()
+    {
+        await using var receiver = await OtlpReceiver.StartAsync(grpc: true);
+        using var otlp = Otlp(receiver, grpc: true, OtlpTemporality.Delta);
+        for (var round = 1; round <= 3; round++)
+        {
+            for (var peer = 1; peer <= 3; peer++)
+            {
+                Detect(Some.Edge($"198.51.100.{peer}"), "tor", (ulong)(peer * 10));
+                Detect(Some.Edge($"198.51.100.{peer}"), round == 1 ? "first" : "later", 1);
+            }
+
+            _time.Advance(TimeSpan.FromSeconds(5));
+            otlp.Push(await _collector.FreshAsync(CancellationToken.None));
+        }
+
+        var found = receiver.Points.Where(point => point.Name == "sockwatch.detections")
+            .GroupBy(point => $"{point.Attributes["peer.name"]} {point.Attributes["detection.name"]}")
+            .Select(points => $"{points.Key} {points.Sum(point => point.Value)}").Order(StringComparer.Ordinal);
+        Assert.Equal(
+            from peer in Enumerable.Range(1, 3)
+            from one in new[] { "first 1", "later 2", $"tor {peer * 30}" }
+            select $"198.51.100.{peer} {one}",
+            found);
+    }
+
+    [Fact]
+    public async Task A_name_that_has_no_room_among_what_is_gone_is_not_counted_once_more_under_the_rest()
+    {
+        await using var receiver = await OtlpReceiver.StartAsync(grpc: false);
+        using var otlp = Otlp(receiver, grpc: false, OtlpTemporality.Delta);
+        var table = Some.TrafficTable(_naming, _time, maxSeries: 10, edgeTtl: TimeSpan.FromSeconds(30), seriesTtl: TimeSpan.FromSeconds(30), detections: _detections);
+        using var collector = Some.TrafficCollector(_kernel, _time, table);
+        var truth = 0UL;
+        for (var round = 0; round < 200; round++)
+        {
+            // Each is shown for a while, and then leaves what it had to those that are gone.
+            for (var name = 0; name < 3; name++)
+            {
+                Detect(Some.Edge($"198.51.100.{round}"), $"name-{(round * 3) + name}", 2);
+                truth += 2;
+            }
+
+            _time.Advance(TimeSpan.FromSeconds(40));
+            otlp.Push(await collector.FreshAsync(CancellationToken.None));
+        }
+
+        var sum = receiver.Points.Where(point => point.Name == "sockwatch.detections").Sum(point => point.Value);
+        Assert.Equal(truth, sum);
+    }
+
+    private readonly struct Sums(Dictionary<string, decimal> sums) : ITrafficPoints
+    {
+        public void Count(TrafficMetric metric, ulong total, string first, string second) => Add(metric, total, first, second);
+
+        public void Level(TrafficMetric metric, long now)
+        {
+        }
+
+        public void Time(TrafficMetric metric, in Latency total, string first) => Add(metric, total.Count, first, "");
+
+        private void Add(TrafficMetric metric, ulong count, string first, string second)
+        {
+            var definition = MetricCatalogue.Of(metric);
+            var kind = $"{definition.Name} {string.Join(' ', new[] { first, second }.Take(definition.Attributes.Length))}";
+            sums[kind] = sums.GetValueOrDefault(kind) + count;
+        }
+    }
+
     [Theory]
     [InlineData(nameof(OtlpTemporality.Cumulative))]
     [InlineData(nameof(OtlpTemporality.Delta))]
-    public async Task Churn_neither_fills_the_library_nor_counts_twice(string temporality)
+    public async Task Churn_neither_fills_memory_nor_counts_twice(string temporality)
     {
         await using var receiver = await OtlpReceiver.StartAsync(grpc: false);
         var isDelta = temporality == nameof(OtlpTemporality.Delta);
@@ -148,7 +323,6 @@ public sealed class OtlpMetricsTests : IDisposable
         var names = new Dictionary<string, double>();
         for (var round = 0; round < 12; round++)
         {
-            // One that stays in every group, so that no group would ever be empty.
             var series = Enumerable.Range(0, 900).Select(i => Series(round < 6 || i % 100 == 0 ? i : (round * 1000) + i, (ulong)(round + 1) * 10)).ToList();
             receiver.Metrics.Clear();
             otlp.Push(TrafficReport.Empty with { Series = [.. series] });
@@ -161,12 +335,13 @@ public sealed class OtlpMetricsTests : IDisposable
                 names[point.Labels] = isDelta ? names.GetValueOrDefault(point.Labels) + point.Value : point.Value;
             }
 
+            var byPeer = points.ToDictionary(point => point.Attributes["peer.name"]);
             foreach (var one in series)
             {
-                Assert.Equal((round + 1) * 10.0, names[points.First(point => point.Attributes["peer.name"] == one.Attributes.PeerName).Labels]);
+                Assert.Equal((round + 1) * 10.0, names[byPeer[one.Attributes.PeerName].Labels]);
             }
 
-            Assert.InRange(otlp.Groups, 2, 5);
+            Assert.InRange(otlp.Remembered, 0, 900);
         }
 
         static TrafficSeries Series(int id, ulong sent) => new(
@@ -192,9 +367,20 @@ public sealed class OtlpMetricsTests : IDisposable
         return latency;
     }
 
+    private void Detect(EdgeKey edge, string name, ulong count)
+    {
+        var key = new EdgeDetectionKey { Edge = edge, Detection = _detections.NumberOf(1, Encoding.UTF8.GetBytes(name)) };
+        _kernel.Detections[key] = _kernel.Detections.GetValueOrDefault(key) + count;
+    }
+
     private void RandomTraffic(Random random, string peer)
     {
         var edge = Some.Edge(peer);
+        if (random.Next(2) == 0)
+        {
+            Detect(edge, $"list-{random.Next(3)}", (ulong)random.Next(1, 4));
+        }
+
         _kernel.Count(edge, new EdgeTotals
         {
             BytesSent = (ulong)random.NextInt64(1L << 40), BytesReceived = (ulong)random.Next(100), Sends = (ulong)random.Next(50),
@@ -215,51 +401,12 @@ public sealed class OtlpMetricsTests : IDisposable
         }
     }
 
-    /// <summary>Every series of an edge on the page, under the names that OTLP-to-Prometheus translation gives.</summary>
-    private static async Task<Dictionary<string, double>> PrometheusSeries(TrafficReport report)
+    /// <summary>Every series of an edge on the page.</summary>
+    private static async Task<Dictionary<string, double>> PageSeriesAsync(TrafficReport report)
     {
         using var exporter = new PrometheusExporter(new BuildInfo("0.1.0", "6.18.0"), new ExportFailures());
         using var page = new MemoryStream();
         await exporter.RenderAsync(report, page, ExpositionFormat.PrometheusText, CancellationToken.None);
-        var series = new Dictionary<string, double>();
-        foreach (var line in Encoding.UTF8.GetString(page.ToArray()).Split('\n').Where(line => line.Contains("workload_name=", StringComparison.Ordinal)))
-        {
-            var name = line[..line.IndexOf('{')];
-            var labels = line[(line.IndexOf('{') + 1)..line.LastIndexOf('}')].Split("\",")
-                .Select(label => label.TrimEnd('"').Replace("=\"", "=", StringComparison.Ordinal))
-                .Where(label => !label.EndsWith('='))
-                .Order(StringComparer.Ordinal);
-            series.Add($"{name}{{{string.Join(",", labels)}}}", double.Parse(line[(line.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.InvariantCulture));
-        }
-
-        return series;
-    }
-
-    private static Dictionary<string, double> PushedSeries(OtlpReceiver receiver)
-    {
-        var series = new Dictionary<string, double>();
-        foreach (var point in receiver.Points.Where(point => MetricCatalogue.All.Single(metric => metric.Name == point.Name).IsOfEdge))
-        {
-            var name = MetricCatalogue.All.Single(metric => metric.Name == point.Name).PrometheusName;
-            var labels = point.Attributes.Select(one => $"{MetricDefinition.ToPrometheus(one.Key)}={one.Value}").Order(StringComparer.Ordinal).ToList();
-            if (point.Kind != "histogram")
-            {
-                series.Add($"{name}{{{string.Join(",", labels)}}}", point.Value);
-                continue;
-            }
-
-            series.Add($"{name}_sum{{{string.Join(",", labels)}}}", point.Value);
-            series.Add($"{name}_count{{{string.Join(",", labels)}}}", point.Count);
-            var cumulative = 0UL;
-            for (var i = 0; i < point.Buckets.Length; i++)
-            {
-                cumulative += point.Buckets[i];
-                var bound = i < point.Bounds.Length ? point.Bounds[i].ToString("R", System.Globalization.CultureInfo.InvariantCulture) : "+Inf";
-                bound = bound == "5E-05" ? "5e-05" : bound;
-                series.Add($"{name}_bucket{{{string.Join(",", labels.Append($"le={bound}").Order(StringComparer.Ordinal))}}}", cumulative);
-            }
-        }
-
-        return series;
+        return PrometheusSeries.OfPage(Encoding.UTF8.GetString(page.ToArray()));
     }
 }

@@ -78,7 +78,11 @@ internal sealed class OtlpReceiver : IAsyncDisposable
         return receiver;
     }
 
-    public IEnumerable<OtlpPoint> Points => Metrics.SelectMany(OtlpMessages.Points);
+    /// <summary>Those that have a value.</summary>
+    public IEnumerable<OtlpPoint> Points => Metrics.SelectMany(OtlpMessages.Points).Where(point => !point.IsEnd);
+
+    /// <summary>Those that end their series.</summary>
+    public IEnumerable<OtlpPoint> Ends => Metrics.SelectMany(OtlpMessages.Points).Where(point => point.IsEnd);
 
     public async ValueTask DisposeAsync()
     {
