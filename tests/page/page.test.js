@@ -248,9 +248,11 @@ describe("a node of forty edges", () => {
     await page.keyboard.press("Enter");
     assert.equal(await page.evaluate(() => document.activeElement.id), "flows");
     await page.locator("#edges a").first().focus();
+    const place = () => page.evaluate(() => [...document.querySelectorAll("#edges tr")].indexOf(document.activeElement.closest("tr")));
+    const first = await place();
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("ArrowDown");
-    assert.equal(await page.evaluate(() => [...document.querySelectorAll("#edges tr")].indexOf(document.activeElement.closest("tr"))), 2);
+    assert.equal(await place(), first + 2);
     await page.keyboard.press("End");
     assert.ok(await page.evaluate(() => document.activeElement.closest("tr") === document.querySelector("#edges tr:last-child")));
     await page.done();
@@ -303,6 +305,30 @@ describe("updates", () => {
 
     await page.evaluate(() => { document.activeElement.blur(); getSelection().removeAllRanges(); });
     await until(page, () => document.querySelector("#edges tr a").textContent === "newcomer");
+    await page.done();
+  });
+
+  it("leave the rows where they are for who comes into them while an answer is under way", async () => {
+    const page = await open(node.url);
+    let held = () => {};
+    await page.route("**/api/v1/edges?*", async (route) => {
+      await new Promise((done) => { held = done; });
+      await route.continue();
+    });
+    await page.waitForRequest((request) => request.url().includes("/api/v1/edges?"));
+    await node.say("edge between");
+    await page.locator("#edges tr").nth(4).locator("a").focus();
+    await page.evaluate(() => { window.order = [...document.querySelectorAll("#edges tr")]; });
+    const answered = page.waitForResponse((answer) => answer.url().includes("/api/v1/edges?"));
+    held();
+    await answered;
+    await page.waitForTimeout(300);
+
+    assert.ok(await page.evaluate(() => [...document.querySelectorAll("#edges tr")].every((row, i) => row === window.order[i])));
+    await page.unroute("**/api/v1/edges?*");
+    held();
+    await page.evaluate(() => document.activeElement.blur());
+    await until(page, () => document.querySelectorAll("#edges tr").length && [...document.querySelectorAll("#edges tr")].some((row, i) => row !== window.order[i]));
     await page.done();
   });
 

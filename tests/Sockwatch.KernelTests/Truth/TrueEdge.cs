@@ -58,17 +58,17 @@ internal sealed record TrueEdge(
         }
     }
 
-    /// <summary>Operations that the page has fewer of.</summary>
-    public long MissingOperations(MetricPage page)
-    {
-        var counted = page.Of("sockwatch_socket_operations_total")
-            .Where(sample => sample["process_executable_name"] == Executable && sample["network_role"] == Role
-                && sample["network_transport"] == Transport && sample["network_type"] == Type && sample["server_port"] == ServerPort)
-            .GroupBy(sample => (sample["socket_operation"], sample["error_type"]))
-            .ToDictionary(group => group.Key, group => (long)group.Sum(sample => sample.Value));
-        return Operations.Where(operation => !Unknown.Contains(operation.Key.Operation))
-            .Sum(operation => Math.Max(operation.Value - counted.GetValueOrDefault(operation.Key), 0));
-    }
+    /// <summary>
+    /// Operations that the page has fewer of than the load programs did, on whatever edge it has them: a connection whose beginning
+    /// was not seen is met later, and may then be counted under another role or port.
+    /// </summary>
+    public static long MissingOperations(IReadOnlyList<TrueEdge> edges, MetricPage page) => edges
+        .SelectMany(edge => edge.Operations.Where(operation => !edge.Unknown.Contains(operation.Key.Operation))
+            .Select(operation => (Key: (edge.Executable, operation.Key.Operation, operation.Key.Error), operation.Value)))
+        .GroupBy(operation => operation.Key, operation => operation.Value)
+        .Sum(expected => Math.Max(expected.Sum() - (long)page.Sum(
+            "sockwatch_socket_operations_total", ("process_executable_name", expected.Key.Executable),
+            ("socket_operation", expected.Key.Operation), ("error_type", expected.Key.Error)), 0));
 
     public override string ToString() => $"{Executable} {Role} {Transport}/{Type} :{ServerPort}";
 

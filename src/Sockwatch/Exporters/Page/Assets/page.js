@@ -116,7 +116,7 @@ function start() {
     ask({ isAnew: true });
   });
   if (state.edge !== null) detail.open(state.edge);
-  ask({ isAnew: true });
+  ask();
 }
 
 // --- what is asked for ---
@@ -190,7 +190,8 @@ async function ask({ isAnew = false } = {}) {
     records = node.records;
     lastAnswer = { now, time: node.time ? new Date(node.time) : null };
     showNode(node);
-    if (page) showEdges(page, held);
+    // Who came into the rows while the answer was under way keeps their places: the next question is about these rows.
+    if (page && (held || isAnew || !isHeld() || edges.keys.length === 0)) showEdges(page, held);
     if (map) showMap(map);
     if (recent) showEvents(recent, now);
     if (edge && String(edge.id ?? detail.id) === detail.id) {
