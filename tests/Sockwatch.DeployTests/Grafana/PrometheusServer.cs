@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using Sockwatch.KernelTests.Agents;
 
@@ -65,8 +66,8 @@ internal sealed class PrometheusServer : IDisposable
     }
 
     /// <summary>The series of an instant query; an error is thrown with Prometheus' own words.</summary>
-    public Task<IReadOnlyList<JsonElement>> QueryAsync(string expression) =>
-        AskAsync("query", ("query", expression));
+    public Task<IReadOnlyList<JsonElement>> QueryAsync(string expression, DateTimeOffset? at = null) =>
+        AskAsync("query", ("query", expression), ("time", (at ?? DateTimeOffset.UtcNow).ToString("O", CultureInfo.InvariantCulture)));
 
     /// <summary>The series of the last <paramref name="span"/>.</summary>
     public Task<IReadOnlyList<JsonElement>> QueryRangeAsync(string expression, TimeSpan span)
