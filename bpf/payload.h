@@ -247,6 +247,19 @@ static __always_inline void send_gathered(struct payload_builder *builder)
 }
 
 /*
+ * Verifiers before 6.8 learn nothing of a number that is compared with another, only of one that is compared with a constant; and
+ * that comparison the compiler would leave out, since it does learn. Hence the statement that it cannot look into.
+ */
+static __always_inline long read_piece(void *to, __u64 bytes, const struct payload_builder *builder)
+{
+	asm volatile("" : "+r"(bytes));
+	if (bytes > PAYLOAD_PIECE)
+		return -1;
+	return builder->in_kernel ? bpf_probe_read_kernel(to, bytes, (const void *)builder->at) :
+				    bpf_probe_read_user(to, bytes, (const void *)builder->at);
+}
+
+/*
  * One step of gathering: some bytes of one piece of memory into the record, or the record into the ring. Not static, so that the
  * verifier looks at it once and not once a step.
  */
@@ -276,11 +289,7 @@ __noinline int gather_payload(__u32 slot)
 	if (wanted > room)
 		wanted = room;
 	length &= PAYLOAD_PIECE - 1;
-	if (wanted > PAYLOAD_PIECE)
-		return 1;
-	error = builder->in_kernel ?
-			bpf_probe_read_kernel(&builder->bytes[length], wanted, (const void *)builder->at) :
-			bpf_probe_read_user(&builder->bytes[length], wanted, (const void *)builder->at);
+	error = read_piece(&builder->bytes[length], wanted, builder);
 	builder->at += wanted;
 	builder->piece_left -= wanted;
 	builder->left -= wanted;
