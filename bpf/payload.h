@@ -187,7 +187,7 @@ static __always_inline int next_piece(struct payload_builder *builder)
 		struct {
 			__u64 page;
 			__u32 length, offset;
-		} vector = { .page = call->data, .length = builder->left };
+		} vector = { .page = call->data, .length = builder->left, .offset = call->skip };
 		__u64 content;
 
 		if (call->kind == PAYLOAD_PAGES) {
@@ -200,6 +200,9 @@ static __always_inline int next_piece(struct payload_builder *builder)
 			vector.offset = BPF_CORE_READ(from, bv_offset);
 			call->data += bpf_core_type_size(struct bio_vec);
 			call->segments--;
+		} else {
+			/* Where in the page its bytes begin: not a part of them that is done with. */
+			call->skip = 0;
 		}
 		content = content_of(vector.page);
 		if (!content) {
