@@ -12,7 +12,7 @@
 
 #include "calls.h"
 
-#define PAYLOAD_STEPS 1100	/* of one call: as many pieces of memory as a call may name, and a record for each 4 KiB of a limit */
+#define PAYLOAD_STEPS 1300	/* of one call: the 1024 pieces of memory that it may name, and a record for each 4 KiB of a limit */
 #define PAGE_SHIFT_4K 12
 
 /* How far into a stream, by who sends it. 0 for nothing. */
@@ -263,8 +263,8 @@ static __always_inline long read_piece(void *to, __u64 bytes, const struct paylo
 }
 
 /*
- * One step of gathering: some bytes of one piece of memory into the record, or the record into the ring. Not static, so that the
- * verifier looks at it once and not once a step.
+ * One step of gathering: some bytes of one piece of memory into the record, and the record into the ring once it is full. True when
+ * that was the last. Not static, so that the verifier looks at it once and not once a step.
  */
 __noinline int gather_payload(__u32 slot)
 {
@@ -275,36 +275,35 @@ __noinline int gather_payload(__u32 slot)
 
 	if (!builder)
 		return 1;
-	if (!builder->left || builder->record.length >= PAYLOAD_PIECE) {
-		send_gathered(builder);
-		return !builder->left;
-	}
 	if (!builder->piece_left) {
-		if (next_piece(builder))
+		if (!next_piece(builder)) {
+			builder->left = 0;
+			send_gathered(builder);
+			return 1;
+		}
+		/* An empty one. */
+		if (!builder->piece_left)
 			return 0;
-		builder->left = 0;
-		send_gathered(builder);
-		return 1;
 	}
-	length = builder->record.length;
+	length = builder->record.length & (PAYLOAD_PIECE - 1);
 	room = PAYLOAD_PIECE - length;
 	wanted = builder->piece_left < builder->left ? builder->piece_left : builder->left;
 	if (wanted > room)
 		wanted = room;
-	length &= PAYLOAD_PIECE - 1;
 	error = read_piece(&builder->bytes[length], wanted, builder);
 	builder->at += wanted;
 	builder->piece_left -= wanted;
 	builder->left -= wanted;
-	if (error) {
-		/* A hole in what is captured; what comes after it has its right place. */
+	if (!error)
+		builder->record.length += wanted;
+	else
 		count_loss(LOST_PAYLOAD_FAULT);
+	if (error || !builder->left || builder->record.length >= PAYLOAD_PIECE)
 		send_gathered(builder);
+	/* A hole in what is captured; what comes after it has its right place. */
+	if (error)
 		builder->record.sequence += wanted;
-		return 0;
-	}
-	builder->record.length += wanted;
-	return 0;
+	return !builder->left;
 }
 
 /* What the kernel has taken of, or given to, a call: its first bytes, as far as they lie within the socket's reach. */
