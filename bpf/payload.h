@@ -452,6 +452,17 @@ static __always_inline struct sock *socket_of_call(int direction)
 	return known ? (void *)known->socket : 0;
 }
 
+/* The call has waited for room: the lock is its own again, and was another thread's meanwhile. */
+static __always_inline int on_send_goes_on(struct sock *sk)
+{
+	struct call_key key = { .thread = bpf_get_current_pid_tgid(), .direction = DIRECTION_TRANSMIT };
+	struct payload_call *known = bpf_map_lookup_elem(&payload_calls, &key);
+
+	if (!sk || !known || known->socket != (__u64)sk || !known->message)
+		return 0;
+	return on_send_begins(sk, (const void *)known->message);
+}
+
 /* sendfile and splice before 6.5. */
 static __always_inline int on_page_begins(struct sock *sk, __u64 page, __u32 offset, __u64 size)
 {
