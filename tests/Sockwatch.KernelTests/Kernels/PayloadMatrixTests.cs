@@ -4,7 +4,7 @@ using Sockwatch.KernelTests.Payload;
 namespace Sockwatch.KernelTests.Kernels;
 
 /// <summary>Payload on other kernels: every byte that was sent and received, and its place, as on the kernel that the tests run on.</summary>
-public partial class PayloadMatrixTests(ITestOutputHelper output)
+public partial class PayloadMatrixTests
 {
     private const int Limit = 20_000;
     private const int KernelRefuses = 1;
@@ -30,7 +30,6 @@ public partial class PayloadMatrixTests(ITestOutputHelper output)
         var (folder, took) = await BootAsync(row);
         var log = GuestBoot.Read(folder, "trace.log");
         var exitCode = GuestBoot.Read(folder, "exit-code");
-        output.WriteLine(log);
         if (exitCode == $"{KernelRefuses}" && GuestBoot.Read(folder, "trace.json").Length == 0)
         {
             NotOffered(row, took, log.Split('\n')[^1].Replace("sockwatch: ", ""));
@@ -50,7 +49,7 @@ public partial class PayloadMatrixTests(ITestOutputHelper output)
         var differences = captured.Differences();
 
         row.Print(differences.Count == 0 ? "exact" : "WRONG", took, $"{captured.Summary}; kernel {GuestBoot.Read(folder, "release")}");
-        Assert.True(differences.Count == 0, string.Join('\n', differences));
+        Assert.True(differences.Count == 0, $"{string.Join('\n', differences)}\n{log}");
         row.CompareWithDocument("docs/payload.md", [sent, received, captured.SeesPages ? "exact" : "exact, without sendfile and splice"]);
     }
 
