@@ -39,6 +39,12 @@ int BPF_PROG(sw_fexit_payload, struct sock *sk, struct msghdr *message, __u64 si
 	return on_send_ends(sk, result);
 }
 
+SEC("fexit/sk_stream_wait_memory")
+int BPF_PROG(sw_fexit_room, struct sock *sk)
+{
+	return on_send_goes_on(sk);
+}
+
 SEC("fentry/do_tcp_sendpages")
 int BPF_PROG(sw_fentry_pages, struct sock *sk, struct page *page, int offset, __u64 size)
 {
@@ -87,6 +93,12 @@ SEC("kretprobe/tcp_sendmsg_locked")
 int BPF_KRETPROBE(sw_kretprobe_payload, int result)
 {
 	return on_send_ends(socket_of_call(DIRECTION_TRANSMIT), result);
+}
+
+SEC("kretprobe/sk_stream_wait_memory")
+int BPF_KRETPROBE(sw_kretprobe_room)
+{
+	return on_send_goes_on(socket_of_call(DIRECTION_TRANSMIT));
 }
 
 SEC("kprobe/do_tcp_sendpages")

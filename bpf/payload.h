@@ -12,7 +12,7 @@
 
 #include "calls.h"
 
-#define PAYLOAD_STEPS 1100	/* of one call: as many pieces of memory as a call may name, and a record for each 4 KiB of a limit */
+#define PAYLOAD_STEPS 1300	/* of one call: the 1024 pieces of memory that it may name, and a record for each 4 KiB of a limit */
 #define PAGE_SHIFT_4K 12
 
 /* How far into a stream, by who sends it. 0 for nothing. */
@@ -187,7 +187,7 @@ static __always_inline int next_piece(struct payload_builder *builder)
 		struct {
 			__u64 page;
 			__u32 length, offset;
-		} vector = { .page = call->data, .length = builder->left };
+		} vector = { .page = call->data, .length = builder->left, .offset = call->skip };
 		__u64 content;
 
 		if (call->kind == PAYLOAD_PAGES) {
@@ -200,6 +200,9 @@ static __always_inline int next_piece(struct payload_builder *builder)
 			vector.offset = BPF_CORE_READ(from, bv_offset);
 			call->data += bpf_core_type_size(struct bio_vec);
 			call->segments--;
+		} else {
+			/* Where in the page its bytes begin: not a part of them that is done with. */
+			call->skip = 0;
 		}
 		content = content_of(vector.page);
 		if (!content) {
@@ -247,8 +250,21 @@ static __always_inline void send_gathered(struct payload_builder *builder)
 }
 
 /*
- * One step of gathering: some bytes of one piece of memory into the record, or the record into the ring. Not static, so that the
- * verifier looks at it once and not once a step.
+ * Verifiers before 6.8 learn nothing of a number that is compared with another, only of one that is compared with a constant; and
+ * that comparison the compiler would leave out, since it does learn. Hence the statement that it cannot look into.
+ */
+static __always_inline long read_piece(void *to, __u64 bytes, const struct payload_builder *builder)
+{
+	asm volatile("" : "+r"(bytes));
+	if (bytes > PAYLOAD_PIECE)
+		return -1;
+	return builder->in_kernel ? bpf_probe_read_kernel(to, bytes, (const void *)builder->at) :
+				    bpf_probe_read_user(to, bytes, (const void *)builder->at);
+}
+
+/*
+ * One step of gathering: some bytes of one piece of memory into the record, and the record into the ring once it is full. True when
+ * that was the last. Not static, so that the verifier looks at it once and not once a step.
  */
 __noinline int gather_payload(__u32 slot)
 {
@@ -259,40 +275,35 @@ __noinline int gather_payload(__u32 slot)
 
 	if (!builder)
 		return 1;
-	if (!builder->left || builder->record.length >= PAYLOAD_PIECE) {
-		send_gathered(builder);
-		return !builder->left;
-	}
 	if (!builder->piece_left) {
-		if (next_piece(builder))
+		if (!next_piece(builder)) {
+			builder->left = 0;
+			send_gathered(builder);
+			return 1;
+		}
+		/* An empty one. */
+		if (!builder->piece_left)
 			return 0;
-		builder->left = 0;
-		send_gathered(builder);
-		return 1;
 	}
-	length = builder->record.length;
+	length = builder->record.length & (PAYLOAD_PIECE - 1);
 	room = PAYLOAD_PIECE - length;
 	wanted = builder->piece_left < builder->left ? builder->piece_left : builder->left;
 	if (wanted > room)
 		wanted = room;
-	length &= PAYLOAD_PIECE - 1;
-	if (wanted > PAYLOAD_PIECE)
-		return 1;
-	error = builder->in_kernel ?
-			bpf_probe_read_kernel(&builder->bytes[length], wanted, (const void *)builder->at) :
-			bpf_probe_read_user(&builder->bytes[length], wanted, (const void *)builder->at);
+	error = read_piece(&builder->bytes[length], wanted, builder);
 	builder->at += wanted;
 	builder->piece_left -= wanted;
 	builder->left -= wanted;
-	if (error) {
-		/* A hole in what is captured; what comes after it has its right place. */
+	if (!error)
+		builder->record.length += wanted;
+	else
 		count_loss(LOST_PAYLOAD_FAULT);
+	if (error || !builder->left || builder->record.length >= PAYLOAD_PIECE)
 		send_gathered(builder);
+	/* A hole in what is captured; what comes after it has its right place. */
+	if (error)
 		builder->record.sequence += wanted;
-		return 0;
-	}
-	builder->record.length += wanted;
-	return 0;
+	return !builder->left;
 }
 
 /* What the kernel has taken of, or given to, a call: its first bytes, as far as they lie within the socket's reach. */
@@ -439,6 +450,17 @@ static __always_inline struct sock *socket_of_call(int direction)
 	struct payload_call *known = bpf_map_lookup_elem(&payload_calls, &key);
 
 	return known ? (void *)known->socket : 0;
+}
+
+/* The call has waited for room: the lock is its own again, and was another thread's meanwhile. */
+static __always_inline int on_send_goes_on(struct sock *sk)
+{
+	struct call_key key = { .thread = bpf_get_current_pid_tgid(), .direction = DIRECTION_TRANSMIT };
+	struct payload_call *known = bpf_map_lookup_elem(&payload_calls, &key);
+
+	if (!sk || !known || known->socket != (__u64)sk || !known->message)
+		return 0;
+	return on_send_begins(sk, (const void *)known->message);
 }
 
 /* sendfile and splice before 6.5. */

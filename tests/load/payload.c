@@ -177,6 +177,22 @@ static void by_writev(int fd)
 	free(text);
 }
 
+/* As many pieces as a call may have. */
+static void by_most_pieces(int fd)
+{
+	unsigned char *text = words('V', 65536);
+	struct iovec pieces[1024];
+	size_t at = 0;
+
+	for (int i = 0; i < 1024; i++) {
+		pieces[i] = (struct iovec){ text + at, i * 7 % 30 };
+		at += pieces[i].iov_len;
+	}
+	if (writev(fd, pieces, 1024) != (ssize_t)at)
+		fail_errno("writev of 1024 pieces");
+	free(text);
+}
+
 static void by_sendmsg(int fd)
 {
 	unsigned char *text = words('m', 65536);
@@ -413,6 +429,7 @@ static const struct {
 	{ "limit", up_to_the_limit, 0 },
 	{ "write", by_write, 0 },
 	{ "writev", by_writev, 0 },
+	{ "pieces", by_most_pieces, 0 },
 	{ "sendmsg", by_sendmsg, 0 },
 	{ "sendmmsg", by_sendmmsg, 0 },
 	{ "sendfile", by_sendfile, 0 },

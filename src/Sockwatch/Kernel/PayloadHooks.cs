@@ -13,6 +13,7 @@ internal static class PayloadHooks
 {
     private const string NoSent = "what applications send cannot be captured, nor their protocol recognised";
     private const string NoSentPages = "what is sent by sendfile and splice is not captured";
+    private const string NoTurns = "what threads send in turns over one connection may be told each other's place";
     private const string NoReceived = "what applications receive cannot be captured";
 
     public static readonly IReadOnlyList<HookGroup> All =
@@ -28,6 +29,7 @@ internal static class PayloadHooks
             [
                 new("sw_fexit_payload", "payload_send", ProgramForm.Trampoline, "tcp_sendmsg_locked", "5.5", true, NoSent),
                 new("sw_fentry_payload", "payload_send", ProgramForm.Trampoline, "tcp_sendmsg_locked", "5.5", true, NoSent),
+                new("sw_fexit_room", "payload_send", ProgramForm.Trampoline, "sk_stream_wait_memory", "5.5", false, NoTurns),
                 new("sw_fexit_pages", "payload_send", ProgramForm.Trampoline, "do_tcp_sendpages", "5.5", false, NoSentPages, IfPresent: true),
                 new("sw_fentry_pages", "payload_send", ProgramForm.Trampoline, "do_tcp_sendpages", "5.5", false, NoSentPages, IfPresent: true),
             ]),
@@ -35,6 +37,7 @@ internal static class PayloadHooks
             [
                 new("sw_kretprobe_payload", "payload_send", ProgramForm.FunctionReturn, "tcp_sendmsg_locked", "4.14", true, NoSent),
                 new("sw_kprobe_payload", "payload_send", ProgramForm.FunctionEntry, "tcp_sendmsg_locked", "4.14", true, NoSent),
+                new("sw_kretprobe_room", "payload_send", ProgramForm.FunctionReturn, "sk_stream_wait_memory", "4.1", false, NoTurns),
                 new("sw_kretprobe_pages", "payload_send", ProgramForm.FunctionReturn, "do_tcp_sendpages", "4.1", false, NoSentPages, IfPresent: true),
                 new("sw_kprobe_pages", "payload_send", ProgramForm.FunctionEntry, "do_tcp_sendpages", "4.1", false, NoSentPages, IfPresent: true),
             ]),

@@ -8,7 +8,7 @@ internal sealed class StreamStart
 {
     private const int SmallestBuffer = 256;
 
-    /// <summary>Pieces apart from each other at once; one more is left out, and with it what comes after.</summary>
+    /// <summary>Stretches apart from each other at once; one more is left out, and with it what comes after.</summary>
     private const int MaxApart = 16;
 
     private readonly List<(int Start, int End)> _apart = [];
@@ -30,7 +30,8 @@ internal sealed class StreamStart
         var start = (int)sequence;
         bytes = bytes[..Math.Min(bytes.Length, limit - start)];
         var end = start + bytes.Length;
-        if (end <= _length || (start > _length && _apart.Count >= MaxApart))
+        var before = start > _length ? _apart.FindIndex(stretch => stretch.End == start) : -1;
+        if (end <= _length || (start > _length && before < 0 && _apart.Count >= MaxApart))
         {
             return;
         }
@@ -43,6 +44,12 @@ internal sealed class StreamStart
         // What is there already stays: it may have been shown.
         var known = Math.Max(0, _length - start);
         bytes[known..].CopyTo(_bytes.AsSpan(start + known));
+        if (before >= 0)
+        {
+            _apart[before] = (_apart[before].Start, end);
+            return;
+        }
+
         if (start > _length)
         {
             _apart.Add((start, end));

@@ -3,7 +3,7 @@ using Sockwatch.KernelTests.Agents;
 
 namespace Sockwatch.KernelTests.Kernels;
 
-/// <summary>One kernel and one way into it: a line on the terminal, and a row of docs/kernels.md.</summary>
+/// <summary>One kernel and one way into it: a line on the terminal, and a row of docs/kernels.md or another document.</summary>
 /// <param name="Backend">What --backend asked for; empty when the agent chose.</param>
 internal sealed record MatrixRow(string Suite, string Architecture, string Backend)
 {
@@ -44,20 +44,24 @@ internal sealed record MatrixRow(string Suite, string Architecture, string Backe
         CultureInfo.InvariantCulture, $"  {Kernel,-26} {Asked,-10} {result,-7} {took.TotalSeconds,4:0} s  {detail}"));
 
     /// <summary>The document says what was just seen; with UPDATE_DOCS=1 it is made to.</summary>
-    public void CompareWithDocument(string result, MetricPage? page)
+    public void CompareWithDocument(string result, MetricPage? page) =>
+        CompareWithDocument("docs/kernels.md", [.. Operations.Select(operation => Hooks(page, operation)), result]);
+
+    /// <param name="cells">What comes after the kernel and the way into it.</param>
+    public void CompareWithDocument(string document, IEnumerable<string> cells)
     {
-        var path = Path.Combine(Repository.Root, "docs/kernels.md");
-        var row = $"{Head} {string.Join(" | ", Operations.Select(operation => Hooks(page, operation)))} | {result} |";
+        var path = Path.Combine(Repository.Root, document);
+        var row = $"{Head} {string.Join(" | ", cells)} |";
         var lines = File.ReadAllLines(path).ToList();
         var (start, end) = (lines.IndexOf(Start) + 1, lines.IndexOf(End));
-        Assert.True(start > 0 && end >= start, $"docs/kernels.md has no table between '{Start}' and '{End}'");
+        Assert.True(start > 0 && end >= start, $"{document} has no table between '{Start}' and '{End}'");
 
         var rows = lines[start..end];
         if (Environment.GetEnvironmentVariable("UPDATE_DOCS") != "1")
         {
             Assert.True(
                 rows.Contains(row),
-                $"docs/kernels.md is behind, run 'UPDATE_DOCS=1 make test-kernels'. Seen:\n{row}\nWritten:\n{string.Join('\n', rows.Where(IsThis))}");
+                $"{document} is behind, run 'UPDATE_DOCS=1 make test-kernels'. Seen:\n{row}\nWritten:\n{string.Join('\n', rows.Where(IsThis))}");
             return;
         }
 

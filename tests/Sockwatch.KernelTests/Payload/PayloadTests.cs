@@ -21,7 +21,7 @@ public class PayloadTests(ITestOutputHelper output)
         await trace.SeesAsync(() => LoadProgram.Start("payload", "--knock", "1").WaitForExit(), _ => true);
 
         List<SentPayload> truth = [];
-        foreach (var family in (string[])["4", "6", "mapped"])
+        foreach (var family in CapturedRun.Families)
         {
             var run = await Shell.RunAsync(program, "--family", family, "--limit", $"{Limit}");
             Assert.True(run.ExitCode == 0, run.Errors);
@@ -31,19 +31,14 @@ public class PayloadTests(ITestOutputHelper output)
         var ends = truth.Count * 2;
         await WaitForAsync(() => trace.Lines.Count(line => line.Contains("\"flow.end\"")) >= ends);
         await trace.StopAsync();
-        var records = CapturedRecord.ReadAll(trace.Lines);
+        var captured = new CapturedRun(
+            truth, CapturedRecord.ReadAll(trace.Lines), Limit,
+            Receives: !trace.Errors.Contains("what applications receive cannot be captured"),
+            SeesPages: File.ReadLines("/proc/kallsyms").Any(line => line.EndsWith(" vmemmap_base", StringComparison.Ordinal)));
 
         output.WriteLine(trace.Errors);
-        var receives = !trace.Errors.Contains("what applications receive cannot be captured");
-        var pages = File.ReadLines("/proc/kallsyms").Any(line => line.EndsWith(" vmemmap_base", StringComparison.Ordinal));
-        var differences = truth.SelectMany(one => one.Differences(records, Limit, pages, receives)).ToList();
-        output.WriteLine($"{truth.Count(one => one.Sent is not null)} connections, {records.Count(record => record.Event == "flow.payload")} pieces, "
-            + $"{records.Where(record => record.Event == "flow.payload").Sum(record => record.Payload!.Length)} bytes; received: {receives}; pages: {pages}");
-        Assert.Empty(differences);
-        Assert.Equal(2, Sends(truth.First(one => one.Name == "child")).Distinct().Count());
-
-        IEnumerable<int> Sends(SentPayload one) =>
-            records.Where(record => record is { Event: "flow.payload", Role: "client" } && record.ClientPort == one.LocalPort && record.ServerPort == one.RemotePort).Select(record => record.Pid);
+        output.WriteLine(captured.Summary);
+        Assert.Empty(captured.Differences());
     }
 
     [Fact]

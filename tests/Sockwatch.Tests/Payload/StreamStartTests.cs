@@ -62,6 +62,20 @@ public class StreamStartTests
     }
 
     [Fact]
+    public void Early_pieces_that_follow_each_other_are_one_stretch()
+    {
+        var start = new StreamStart();
+        for (var i = 1; i < 50; i++)
+        {
+            Add(start, (ulong)i * 20, 20);
+        }
+
+        Add(start, 0, 20);
+
+        Assert.Equal(Stream.AsSpan(0, 1000), start.Bytes);
+    }
+
+    [Fact]
     public void Takes_no_more_memory_than_the_limit()
     {
         var start = new StreamStart();
