@@ -149,9 +149,8 @@ struct dns_call {
 	struct user_iovec piece;
 	int direction;
 	int transport;
-	__u16 total;			/* of a stream: the message's length, and what came before */
-	__u16 offset;
-	__u16 surely;			/* bytes that are there at least; 0: all. A batch has buffers longer than its messages, with who knows what behind */
+	__u16 total;			/* the message's length where the piece is not all of it */
+	__u16 offset;			/* of the piece in the message */
 };
 
 static __always_inline void fill_dns_message(struct dns_message *message, const struct socket_state *state,
@@ -162,7 +161,7 @@ static __always_inline void fill_dns_message(struct dns_message *message, const 
 	message->cgroup_id = state->edge.cgroup_id;
 	__builtin_memcpy(message->server_address, peer->address, 16);
 	message->server_port = peer->port;
-	message->length = call->transport == IPPROTO_TCP ? call->total : (__u16)call->piece.length;
+	message->length = call->total ? call->total : (__u16)call->piece.length;
 	message->captured = captured;
 	message->direction = call->direction;
 	message->transport = call->transport;
@@ -186,15 +185,8 @@ static __always_inline void fill_dns_message(struct dns_message *message, const 
 			captured = (SIZE);                                                                                \
 		fill_dns_message(message, state, peer, call, captured);                                                   \
 		if (bpf_probe_read_user(message->text, captured, (void *)piece->base)) {                                  \
-			captured = call->surely;                                                                          \
-			barrier_var(captured);                                                                            \
-			if (captured > (SIZE))                                                                            \
-				captured = (SIZE);                                                                        \
-			message->captured = captured;                                                                     \
-			if (!captured || bpf_probe_read_user(message->text, captured, (void *)piece->base)) {             \
-				bpf_ringbuf_discard(message, BPF_RB_NO_WAKEUP);                                           \
-				return DNS_UNREADABLE;                                                                    \
-			}                                                                                                 \
+			bpf_ringbuf_discard(message, BPF_RB_NO_WAKEUP);                                                   \
+			return DNS_UNREADABLE;                                                                            \
 		}                                                                                                         \
 		bpf_ringbuf_submit(message, BPF_RB_NO_WAKEUP);                                                            \
 	} while (0)
@@ -228,6 +220,16 @@ static __noinline int carry_dns_message(const struct socket_state *state, const 
 	return DNS_CARRIED;
 }
 
+/*
+ * What is read into memory has no past: the verifier then sees one way on from here, not one for each way that led here, which by
+ * the end of a loop are too many.
+ */
+#define FORGET_HISTORY(memory)                                             \
+	do {                                                               \
+		typeof(*(memory)) same = *(memory);                        \
+		bpf_probe_read_kernel(memory, sizeof(*(memory)), &same);   \
+	} while (0)
+
 static __noinline int note_dns(const struct socket_state *state, const struct udp_peer *peer, int direction, int result)
 {
 	struct dns_call call = { .direction = direction, .transport = IPPROTO_UDP };
@@ -249,8 +251,15 @@ static __noinline int note_dns(const struct socket_state *state, const struct ud
 		/* Which of the batch this is cannot be told: the agent knows what it has had. One whose turn is yet to come may not be there. */
 		if (call.piece.length > DNS_LONGEST)
 			call.piece.length = DNS_LONGEST;
-		call.surely = result;
-		was_readable |= carry_dns_message(state, peer, &call) != DNS_UNREADABLE;
+		call.total = call.piece.length;
+		FORGET_HISTORY(&call.piece);
+		if (carry_dns_message(state, peer, &call) != DNS_UNREADABLE) {
+			was_readable = 1;
+		} else if ((__u32)result < call.piece.length) { /* the buffer is longer than its message, with who knows what behind */
+			call.piece.length = result;
+			FORGET_HISTORY(&call.piece);
+			was_readable |= carry_dns_message(state, peer, &call) != DNS_UNREADABLE;
+		}
 	}
 	if (!was_readable)
 		count_loss(LOST_DNS_UNREADABLE);
@@ -316,16 +325,6 @@ static __always_inline int next_dns_piece(struct dns_memory *memory)
 	memory->iov += sizeof(struct user_iovec);
 	return 1;
 }
-
-/*
- * What is read into memory has no past: the verifier then sees one way on from here, not one for each way that led here, which by
- * the end of the loop are too many.
- */
-#define FORGET_HISTORY(memory)                                             \
-	do {                                                               \
-		typeof(*(memory)) same = *(memory);                        \
-		bpf_probe_read_kernel(memory, sizeof(*(memory)), &same);   \
-	} while (0)
 
 static __always_inline void take_bytes(struct dns_memory *memory, __u64 bytes)
 {

@@ -15,7 +15,7 @@ public sealed class KubernetesTests(ITestOutputHelper output)
 
     // Of which there is any at all, and what each adds: measured, and about a third more.
     private const long BytesOfAnyNumber = 25 << 20;
-    private const long BytesOfPod = 640;
+    private const long BytesOfPod = 840;
 
     // Pods are as long as they are where an operator and a mesh have written into them.
     private static readonly string s_longText = string.Join(' ', Enumerable.Repeat("{\"spec\":[1,2,3]}", 250));
