@@ -266,17 +266,19 @@ enum loss_reason {
 	LOSS_REASONS = 27,
 };
 
-/* A DNS message that a socket sent to, or received from, port 53. */
+/* A DNS message that a socket sent to, or received from, port 53; by TCP, as much of it as one call had. */
 struct dns_message {
 	__u64 at_ns;
 	__u64 socket_cookie;
 	__u64 cgroup_id;		/* of who asked */
 	__u8 server_address[16];	/* all zero when the call did not say */
 	__u16 server_port;
-	__u16 length;
+	__u16 length;			/* of the whole message */
 	__u16 captured;			/* bytes of text that hold the message */
 	__u8 direction;			/* enum network_direction */
-	__u8 padding;
+	__u8 transport;			/* IPPROTO_TCP or IPPROTO_UDP */
+	__u16 offset;			/* in the message, of the text's first byte */
+	__u8 padding[6];
 	__u8 text[DNS_LONGEST];		/* a record in the ring may end before it does */
 };
 

@@ -48,6 +48,15 @@ struct udp_slot {
 	struct udp_peer peer;
 };
 
+/* How far one direction of a TCP connection to port 53 has come: messages follow one another, each after two bytes of length. */
+struct dns_stream {
+	__u16 length;			/* of the message under way, or its first byte */
+	__u16 offset;			/* in it */
+	__u8 length_bytes;		/* of the length that are known: 0 to 2 */
+	__u8 unwanted;
+	__u8 padding[2];
+};
+
 struct listening_port {
 	__u32 network_namespace;
 	__u32 port;
@@ -128,6 +137,8 @@ struct socket_state {
 	__u8 many_peers;		/* UDP: has flows in udp_flows */
 	__u64 socket;			/* struct sock *, for programs that are given a copy of some fields only */
 	__u64 cookie;
+	__u8 speaks_dns;		/* TCP: connected to port 53, and followed from its first byte on */
+	__u8 padding_of_line[7];
 
 	struct edge_key edge;
 	__u64 bytes_sent;		/* flushed */
@@ -170,6 +181,7 @@ struct socket_state {
 	struct edge_key attempt_edge;	/* UDP: of the connect under way; it may not be the first peer's */
 	struct udp_slot slots[DIRECTIONS];
 	struct udp_peer last_peer;	/* while tracing */
+	struct dns_stream dns_streams[DIRECTIONS];
 };
 
 #define PATH_BUILDERS 4

@@ -79,6 +79,7 @@ static __always_inline void own_state(struct socket_state *state, struct sock *s
 	state->flush_always = BITFIELD(sk, sk_kern_sock);
 	state->flushing = 0; /* a clone may be of a moment when its listener was flushed */
 	state->splice_unsettled = 0;
+	state->speaks_dns = 0;
 }
 
 static __always_inline struct socket_state *state_or_new(struct sock *sk)

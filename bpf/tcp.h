@@ -54,6 +54,8 @@ static __always_inline void count_tcp(struct sock *sk, int direction, int result
 	}
 	if (state->phase != PHASE_OPEN || state->owner_pending)
 		on_first_use(sk, state);
+	if (dns_names && state->speaks_dns && result > 0)
+		note_dns_stream(state, direction, result);
 	if (state->ignored)
 		return;
 	if (result < 0) {

@@ -3,6 +3,7 @@
 #ifndef SOCKWATCH_TCP_CONNECTING_H
 #define SOCKWATCH_TCP_CONNECTING_H
 
+#include "dns.h"
 #include "tcp_flows.h"
 
 static __noinline int fail_connect(struct socket_state *state, int error, __u64 now)
@@ -56,6 +57,7 @@ static __always_inline void on_syn_sent(struct sock *sk)
 	tcp = (void *)state->socket;
 	state->retransmits = BPF_CORE_READ(tcp, total_retrans);
 	set_ends(state, sk, ROLE_CLIENT);
+	begin_dns_streams(state);
 	state->phase = PHASE_CONNECTING;
 }
 

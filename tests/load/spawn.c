@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
 /*
- * spawn [--count 10000] [--parallel 8] [--distinct]: starts the one-shot that sits beside it COUNT times, PARALLEL at a
+ * spawn [--count 10000] [--parallel 8] [--distinct] [--cgroups]: starts the one-shot that sits beside it COUNT times, PARALLEL at a
  * time, serves all of them, and prints the truth. With --distinct it does so through COUNT/100 hard links named
- * one-shot-0001 and so on, in a directory that it removes again: as many executables.
+ * one-shot-0001 and so on, in a directory that it removes again: as many executables. With --cgroups it reads the full path
+ * of a cgroup for each from standard input, starts it when it has read it, and in there; it makes the last two directories of
+ * the path and removes them when the one-shot is gone.
  *
  * A one-shot keeps no ledger: one that exits with 0 has connected once, sent one byte and been released by its exit.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <spawn.h>
@@ -17,6 +20,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "ledger.h"
@@ -32,6 +36,7 @@ struct names {
 struct running {
 	pid_t pid;
 	struct edge *edge;
+	char cgroup[1024];		/* empty: ours */
 };
 
 static int listener;
@@ -118,6 +123,59 @@ static void remove_names(const struct names *names)
 	rmdir(names->directory);
 }
 
+static void make_cgroup(const char *path)
+{
+	char parent[1024];
+
+	snprintf(parent, sizeof(parent), "%s", path);
+	*strrchr(parent, '/') = 0;
+	if ((mkdir(parent, 0755) && errno != EEXIST) || mkdir(path, 0755))
+		fail("cannot make %s: %s", path, strerror(errno));
+}
+
+/* The parent stays while somebody else is in it. */
+static void remove_cgroup(char *path)
+{
+	if (rmdir(path))
+		fail("cannot remove %s: %s", path, strerror(errno));
+	*strrchr(path, '/') = 0;
+	rmdir(path);
+	*path = 0;
+}
+
+static void read_cgroup(char *path, size_t size)
+{
+	char *end;
+
+	if (!fgets(path, size, stdin))
+		fail("standard input ended early");
+	end = strchr(path, '\n');
+	if (!end || *path != '/')
+		fail("not the path of a cgroup: %s", path);
+	*end = 0;
+}
+
+/* Born in there: to move a process takes the kernel milliseconds. */
+static pid_t spawn_in(const char *cgroup, const char *path, char **arguments, char **environment)
+{
+	struct clone_args clone = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
+	int directory = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	pid_t pid;
+
+	if (directory < 0)
+		fail("cannot open %s: %s", cgroup, strerror(errno));
+	clone.cgroup = directory;
+	pid = syscall(SYS_clone3, &clone, sizeof(clone));
+	if (pid < 0)
+		fail_errno("clone3");
+	if (!pid) {
+		execve(path, arguments, environment);
+		_exit(127);
+	}
+	close(directory);
+	return pid;
+}
+
 static void join_one(struct running *running, int parallel)
 {
 	int status;
@@ -133,6 +191,8 @@ static void join_one(struct running *running, int parallel)
 		count_bytes(running[i].edge, SEND, 1);
 		count(running[i].edge, RELEASE, 0);
 		running[i].pid = 0;
+		if (*running[i].cgroup)
+			remove_cgroup(running[i].cgroup);
 		return;
 	}
 	fail("wait returned a stranger");
@@ -157,7 +217,7 @@ int main(int argc, char **argv)
 	char *arguments[] = { name, port_text, NULL };
 	char *environment[] = { NULL };
 	pthread_t server;
-	int parallel, port;
+	int parallel, port, in_cgroups;
 	uint64_t began;
 
 	name_program(argv[0]);
@@ -165,9 +225,10 @@ int main(int argc, char **argv)
 	connections = option(argc, argv, "--count", 10000);
 	parallel = option(argc, argv, "--parallel", 8);
 	if (parallel < 1 || parallel > MAX_PARALLEL || connections < 1 || connections > 300000) {
-		fprintf(stderr, "usage: spawn [--count 1..300000] [--parallel 1..%d] [--distinct]\n", MAX_PARALLEL);
+		fprintf(stderr, "usage: spawn [--count 1..300000] [--parallel 1..%d] [--distinct] [--cgroups]\n", MAX_PARALLEL);
 		return 2;
 	}
+	in_cgroups = has_option(argc, argv, "--cgroups");
 	ledger_create(4);
 	path_beside(one_shot, sizeof(one_shot), "one-shot");
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -192,6 +253,12 @@ int main(int argc, char **argv)
 			path_of(&names, path, sizeof(path), name);
 		}
 		place->edge = edge_named(name, CLIENT, TCP, port);
+		if (in_cgroups) {
+			read_cgroup(place->cgroup, sizeof(place->cgroup));
+			make_cgroup(place->cgroup);
+			place->pid = spawn_in(place->cgroup, path, arguments, environment);
+			continue;
+		}
 		error = posix_spawn(&place->pid, path, NULL, NULL, arguments, environment);
 		if (error)
 			fail("posix_spawn of %s: %s", path, strerror(error));

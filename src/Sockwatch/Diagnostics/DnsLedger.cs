@@ -11,7 +11,7 @@ internal enum DnsOutcome
     /// <summary>It held no address.</summary>
     Empty,
 
-    /// <summary>Its sender had more to say than fits; what the asker then learns by TCP is not seen.</summary>
+    /// <summary>Its sender had more to say than fits; the asker asks again by TCP.</summary>
     Truncated,
 
     /// <summary>It breaks the rules of the format.</summary>

@@ -11,6 +11,9 @@ namespace Sockwatch.Enrichment;
 /// </summary>
 internal sealed class Cgroups
 {
+    // A quarter of the kernel's room: with new ones coming in a crowd, waiting for the next regular look would fill it.
+    private const int ManyNew = 1024;
+
     private readonly IKernelTotals _kernel;
     private readonly CgroupPresence _presence;
     private readonly TimeProvider _time;
@@ -18,6 +21,7 @@ internal sealed class Cgroups
     private readonly int _limit;
     private readonly Dictionary<ulong, Known> _known = [];
     private long _evictions;
+    private int _new;
 
     public Cgroups(IKernelTotals kernel, CgroupPresence presence, CacheLedger caches, TimeProvider time, TimeSpan keep, int limit)
     {
@@ -30,6 +34,9 @@ internal sealed class Cgroups
     }
 
     public int Count => _known.Count;
+
+    /// <summary>So many came since the last look that it is time for the next one.</summary>
+    public bool HasManyNew => _new >= ManyNew;
 
     // What the kernel does not know yet is not remembered, so that it is found once it is known.
     public CgroupName? Find(ulong id)
@@ -70,6 +77,8 @@ internal sealed class Cgroups
             _kernel.ForgetCgroups(gone);
         }
 
+        _new = 0;
+
         foreach (var (id, known) in _known)
         {
             if (known.IsGone && _time.GetElapsedTime(known.UsedAt) >= _keep)
@@ -93,6 +102,7 @@ internal sealed class Cgroups
 
         var known = new Known(CgroupName.Parse(path), path) { UsedAt = _time.GetTimestamp() };
         _known.Add(id, known);
+        _new++;
         return known;
     }
 

@@ -68,6 +68,18 @@ internal sealed class EdgeNaming : IEdgeNaming, IFlowNaming, IOwners
         }
     }
 
+    /// <summary>Whether so many cgroups are new that it is time to find out which are gone.</summary>
+    public bool HasManyNewCgroups
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _cgroups.HasManyNew;
+            }
+        }
+    }
+
     /// <summary>Finds out which cgroups are gone.</summary>
     public void SweepCgroups()
     {

@@ -16,7 +16,7 @@ internal sealed class NameKeeper(EdgeNaming naming, TimeProvider time) : Backgro
             for (var drains = 1; await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false); drains++)
             {
                 naming.DrainDns();
-                if (drains % DrainsPerSweep == 0)
+                if (drains % DrainsPerSweep == 0 || naming.HasManyNewCgroups)
                 {
                     naming.SweepCgroups();
                 }

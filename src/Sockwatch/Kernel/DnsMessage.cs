@@ -23,6 +23,7 @@ internal struct DnsMessage
 
     public ushort ServerPort;
 
+    /// <summary>Of the whole message.</summary>
     public ushort Length;
 
     /// <summary>Bytes of the text that hold the message.</summary>
@@ -30,7 +31,12 @@ internal struct DnsMessage
 
     public byte Direction;
 
-    public byte Padding;
+    public byte Transport;
+
+    /// <summary>In the message, of the text's first byte: by TCP a message may come in parts.</summary>
+    public ushort Offset;
+
+    public Padding6 Padding;
 
     public DnsText Text;
 

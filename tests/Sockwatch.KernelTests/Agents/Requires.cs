@@ -20,6 +20,14 @@ internal static class Requires
         return path!;
     }
 
+    /// <summary>Where the hierarchy of version 2 is mounted.</summary>
+    public static string Cgroup2()
+    {
+        var mount = File.ReadLines("/proc/self/mounts").Select(line => line.Split(' ')).FirstOrDefault(mount => mount[2] == "cgroup2");
+        Assert.SkipWhen(mount is null, "there is no cgroup2 hierarchy");
+        return mount![1];
+    }
+
     private static string? FindWhyNoBpf()
     {
         if (!Environment.IsPrivilegedProcess)

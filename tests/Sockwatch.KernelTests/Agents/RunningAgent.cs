@@ -51,6 +51,15 @@ internal sealed class RunningAgent : IAsyncDisposable
         }
     }
 
+    public long PeakResidentBytes
+    {
+        get
+        {
+            Process.Refresh();
+            return Process.PeakWorkingSet64;
+        }
+    }
+
     public static Task<RunningAgent> StartAsync(params string[] arguments) =>
         StartAsync(Directory.CreateTempSubdirectory("sockwatch-test-"), objects: null, arguments);
 

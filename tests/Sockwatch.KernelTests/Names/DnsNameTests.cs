@@ -25,7 +25,7 @@ public sealed class DnsNameTests(ITestOutputHelper output) : IDisposable
         var curl = Requires.Program("curl", "curl");
         Requires.Program("unshare", "util-linux");
         var v6 = Socket.OSSupportsIPv6 && File.Exists("/proc/net/if_inet6");
-        string[] addresses = [.. Enumerable.Range(1, 6).Select(i => $"198.18.53.{i}"), .. v6 ? ["2001:db8:53::2"] : Array.Empty<string>()];
+        string[] addresses = [.. Enumerable.Range(1, 8).Select(i => $"198.18.53.{i}"), .. v6 ? ["2001:db8:53::2"] : Array.Empty<string>()];
         await using var ours = await LocalAddresses.AddAsync(addresses);
         await File.WriteAllTextAsync(Path.Combine(_folder, "dnsmasq.conf"), $"""
             no-daemon
@@ -43,6 +43,9 @@ public sealed class DnsNameTests(ITestOutputHelper output) : IDisposable
             host-record=by-curl.example.test,198.18.53.4
             host-record=by-getent.example.test,198.18.53.5
             host-record=by-python.example.test,198.18.53.6
+            host-record=by-tcp.example.test,198.18.53.7
+            host-record=many.example.test,198.18.53.8
+            {string.Join('\n', Enumerable.Range(1, 50).Select(i => $"host-record=many.example.test,198.18.54.{i}"))}
             """);
         await File.WriteAllTextAsync(Path.Combine(_folder, "resolv.conf"), $"nameserver {Server}\n");
         using var server = Process.Start(new ProcessStartInfo(dnsmasq, ["-C", Path.Combine(_folder, "dnsmasq.conf")]) { RedirectStandardError = true })!;
@@ -62,6 +65,8 @@ public sealed class DnsNameTests(ITestOutputHelper output) : IDisposable
             await ResolvingAsync($"{curl} -s -m 1 http://by-curl.example.test:{port}/");
             await ResolvingAsync("getent ahosts by-getent.example.test");
             await ResolvingAsync("python3 -c \"import socket; socket.gethostbyname('by-python.example.test')\"");
+            await Shell.RunAsync(dig, "+short", "+tcp", $"@{Server}", "by-tcp.example.test");
+            await ResolvingAsync("getent ahostsv4 many.example.test"); // more than a datagram holds: told so, it asks by TCP
             foreach (var address in addresses)
             {
                 using var client = new TcpClient(IPAddress.Parse(address).AddressFamily);
@@ -69,7 +74,7 @@ public sealed class DnsNameTests(ITestOutputHelper output) : IDisposable
             }
 
             var page = await agent.ScrapeUntilAsync(
-                page => page.Of("sockwatch_connections_open").Concat(page.Of("sockwatch_socket_operations_total")).Any(sample => sample["peer_name"] == "by-python.example.test"), TimeSpan.FromSeconds(8));
+                page => page.Of("sockwatch_connections_open").Concat(page.Of("sockwatch_socket_operations_total")).Any(sample => sample["peer_name"] == "many.example.test"), TimeSpan.FromSeconds(8));
             await agent.StopAsync();
 
             var names = Connects(agent, port).GroupBy(one => one.Address).ToDictionary(one => one.Key, one => one.Select(peer => $"{peer.Kind} {peer.Name}").Distinct().ToList());
@@ -80,6 +85,9 @@ public sealed class DnsNameTests(ITestOutputHelper output) : IDisposable
             Assert.Equal(["Dns by-curl.example.test"], names["198.18.53.4"]);
             Assert.Equal(["Dns by-getent.example.test"], names["198.18.53.5"]);
             Assert.Equal(["Dns by-python.example.test"], names["198.18.53.6"]);
+            Assert.Equal(["Dns by-tcp.example.test"], names["198.18.53.7"]);
+            Assert.Equal(["Dns many.example.test"], names["198.18.53.8"]);
+            Assert.True(Outcome(page, "truncated") > 0, "no answer was too long for a datagram");
             if (v6)
             {
                 Assert.Equal(["Dns six.example.test"], names["2001:db8:53::2"]);
@@ -109,7 +117,7 @@ public sealed class DnsNameTests(ITestOutputHelper output) : IDisposable
         var ways = ask.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         var page = await agent.ScrapeUntilAsync(page => ways.All(way => IsNamed(page, way)), TimeSpan.FromSeconds(8));
         output.WriteLine(string.Join(' ', ways));
-        Assert.Equal(6, ways.Length);
+        Assert.Equal(14, ways.Length);
         Assert.All(ways, way => Assert.True(IsNamed(page, way), way));
         Assert.Equal(0, page.Sum("sockwatch_dns_answers_total", ("outcome", "unsolicited")));
         Assert.Equal("", page.Losses);
@@ -182,6 +190,51 @@ public sealed class DnsNameTests(ITestOutputHelper output) : IDisposable
         Assert.Equal((0, 1), (Outcome(page, "named"), Outcome(page, "truncated")));
         Assert.Equal(10, Outcome(page, "unsolicited")); // eight of the stranger, one number, one question
         Assert.Equal("", page.Losses);
+    }
+
+    [Fact]
+    public async Task Lengths_that_lie_and_streams_of_noise_name_nobody_and_the_next_connection_is_read()
+    {
+        Requires.Bpf();
+        await using var ours = await LocalAddresses.AddAsync("198.18.53.9", "198.18.53.10");
+        await using var agent = await RunningAgent.StartAsync("--flow-log", "-", "--format", "json");
+        using var listener = new TcpListener(IPAddress.Any, 0);
+        listener.Start(20);
+        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        using var server = new TcpListener(IPAddress.Parse(Liar), 53);
+        server.Start(20);
+        var random = new Random(2);
+        for (var i = 0; i < 300; i++)
+        {
+            var answer = DnsBytes.Answer(7, "bank.test", ["198.18.53.9"]);
+            var noise = new byte[random.Next(0, 4000)];
+            random.NextBytes(noise);
+            byte[] lie = (i % 5) switch
+            {
+                0 => noise,
+                1 => Framed(DnsBytes.Answer(8, "bank.test", ["198.18.53.9"])), // to a question with another number
+                2 => [.. Framed(noise), .. Framed(DnsBytes.Answer(7, "evil.test", ["198.18.53.9"]))], // to another question
+                3 => [(byte)random.Next(256), (byte)random.Next(256), .. noise, .. answer], // a length that lies
+                _ => [0, 0, 0, 1, 7, 0, 0, 255, 255, .. noise],
+            };
+            await ExchangeAsync(server, DnsBytes.Question(7, "bank.test"), lie, random.Next(1, 1500));
+        }
+
+        await ExchangeAsync(server, DnsBytes.Question(9, "honest.test"), Framed(DnsBytes.Answer(9, "honest.test", ["198.18.53.10"])), 5);
+        foreach (var address in new[] { "198.18.53.9", "198.18.53.10" })
+        {
+            using var connection = new TcpClient();
+            await connection.ConnectAsync(IPAddress.Parse(address), port);
+        }
+
+        var page = await agent.ScrapeUntilAsync(page => Outcome(page, "named") > 0, TimeSpan.FromSeconds(8));
+        await agent.StopAsync();
+
+        output.WriteLine(string.Join(", ", page.Of("sockwatch_dns_answers_total").Select(sample => $"{sample["outcome"]} {sample.Value}")) + $"; lost: {page.Losses}");
+        Assert.Equal(["", "honest.test"], Connects(agent, port).OrderBy(peer => peer.Address.Length).Select(peer => peer.Kind == "Dns" ? peer.Name : ""));
+        Assert.Equal(1, Outcome(page, "named"));
+        Assert.InRange(Outcome(page, "unsolicited"), 60, 240);
+        Assert.Equal(0, page.Lost("dns_full"));
     }
 
     [Fact]
@@ -259,6 +312,27 @@ public sealed class DnsNameTests(ITestOutputHelper output) : IDisposable
         var asked = await server.ReceiveAsync();
         await server.SendAsync(DnsBytes.Answer(9, name, [address]), asked.RemoteEndPoint);
         await client.ReceiveAsync();
+    }
+
+    private static byte[] Framed(byte[] message) => [(byte)(message.Length >> 8), (byte)message.Length, .. message];
+
+    // Reads so much at a time, until the server closes.
+    private static async Task ExchangeAsync(TcpListener server, byte[] question, byte[] answer, int atATime)
+    {
+        using var client = new TcpClient();
+        var connecting = client.ConnectAsync(IPAddress.Parse(Liar), 53);
+        using (var accepted = await server.AcceptTcpClientAsync())
+        {
+            await connecting;
+            await client.GetStream().WriteAsync(Framed(question));
+            await accepted.GetStream().ReadExactlyAsync(new byte[question.Length + 2]);
+            await accepted.GetStream().WriteAsync(answer);
+        }
+
+        var buffer = new byte[atATime];
+        while (await client.GetStream().ReadAsync(buffer) > 0)
+        {
+        }
     }
 
     private static async Task UntilAnswersAsync(string dig)

@@ -56,6 +56,30 @@ public sealed class CgroupsTests : IDisposable
     }
 
     [Fact]
+    public void A_crowd_of_new_ones_is_looked_at_before_it_fills_the_kernel()
+    {
+        var naming = Naming();
+        for (ulong id = 1; id < 1024; id++)
+        {
+            Meet(id);
+        }
+
+        Assert.False(naming.HasManyNewCgroups);
+        Meet(1024);
+        Assert.True(naming.HasManyNewCgroups);
+
+        naming.SweepCgroups();
+
+        Assert.False(naming.HasManyNewCgroups);
+
+        void Meet(ulong id)
+        {
+            _kernel.Cgroups[id | (1UL << 62)] = $"/brief-{id}.service";
+            NameOf(naming, id | (1UL << 62));
+        }
+    }
+
+    [Fact]
     public void A_unit_that_was_started_anew_is_another()
     {
         var first = Make("web.service");

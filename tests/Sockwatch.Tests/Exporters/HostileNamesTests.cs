@@ -4,11 +4,13 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Sockwatch.Aggregation;
+using Sockwatch.Commands.Top;
 using Sockwatch.Diagnostics;
 using Sockwatch.Enrichment;
 using Sockwatch.Exporters;
 using Sockwatch.Exporters.Otlp;
 using Sockwatch.Exporters.Page;
+using Sockwatch.Exporters.Top;
 using Sockwatch.Kernel;
 using Sockwatch.Tests.Exporters.Otlp;
 using Sockwatch.Tests.Fakes;
@@ -151,6 +153,19 @@ public sealed class HostileNamesTests : IAsyncLifetime
         Assert.Single(receiver.Spans.SelectMany(OtlpMessages.Spans));
         Assert.All(texts, text => AssertPrintable(text, 1025));
         Assert.True(texts.Count(text => text.StartsWith(Start, StringComparison.Ordinal)) >= 6, string.Join('\n', texts));
+    }
+
+    [Fact]
+    public async Task Top_has_a_line_for_each_conversation()
+    {
+        var before = new TrafficReport { Time = _time.GetUtcNow().AddSeconds(-1) };
+        var rows = TopRows.By(TopOrder.Bytes, TopRows.Between(before, await _collector.FreshAsync(CancellationToken.None)));
+
+        var lines = TopTable.ToText(rows).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+        Assert.Equal(1 + 2, lines.Length);
+        Assert.All(lines, line => AssertPrintable(line.TrimEnd('\r'), 256));
+        Assert.All(lines[1..], line => Assert.StartsWith(Start, line, StringComparison.Ordinal));
     }
 
     [Theory]

@@ -12,16 +12,27 @@ internal sealed class DnsWatch(DnsNames names, DnsLedger ledger, BootClock clock
     // Longer than resolvers wait.
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(30);
 
+    // Few are read in parts, and those for milliseconds.
+    private const int MaxParts = 256;
+
     private readonly DnsParser _parser = new();
+    private readonly DnsParts _parts = new(MaxParts);
     private readonly BoundedCache<(ulong Socket, Address16 Server, ushort Id, ushort Type), Question> _questions = new(maxQuestions);
 
-    /// <summary>Questions forgotten before their answer to make room. May be read by any thread.</summary>
-    public long Evictions => _questions.Evictions;
+    /// <summary>Questions forgotten before their answer, and answers before their last part, to make room. May be read by any thread.</summary>
+    public long Evictions => _questions.Evictions + _parts.Evictions;
 
     /// <param name="scope">Who asked, as <see cref="DnsNames"/> tells them apart.</param>
     public void OnMessage(in DnsMessage message, string scope)
     {
-        var reading = _parser.Read(message.Captures, isWhole: message.Captured == message.Length);
+        var isStream = message.Transport == TransportProtocol.Tcp;
+        var text = isStream ? _parts.Add(message) : message.Captures;
+        if (isStream && text.IsEmpty)
+        {
+            return;
+        }
+
+        var reading = _parser.Read(text, isWhole: text.Length == message.Length);
         var result = _parser.Result;
         var key = (message.SocketCookie, message.ServerAddress, result.Id, result.Type);
         if (message.Direction == (byte)NetworkDirection.Transmit)

@@ -85,6 +85,74 @@ public sealed class DnsNamingTests
     }
 
     [Fact]
+    public void A_hostile_name_is_printable_and_cut()
+    {
+        var name = string.Join('.', Enumerable.Repeat("a\"b\\c\n\e\0\u00ff" + new string('\u0001', 50), 4));
+        Ask(name, DnsBytes.Answer(7, name, ["192.0.2.1"]));
+
+        var peer = PeerOf("192.0.2.1", Host);
+
+        Assert.StartsWith("a\"b\\\\c\\010\\027\\000\\255\\001", peer, StringComparison.Ordinal);
+        Assert.InRange(peer.Length, 200, EdgeNaming.MaxNameLength + 1);
+        Assert.Equal(peer, PrintableText.Of(peer, int.MaxValue));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    [InlineData(100)]
+    [InlineData(5000)]
+    public void By_tcp_a_message_may_come_in_parts_of_any_length(int length)
+    {
+        var answer = DnsBytes.Answer(7, "www.shop.test", [.. Enumerable.Range(1, 200).Select(i => $"192.0.2.{i}")]);
+        Add(Parts(NetworkDirection.Transmit, DnsBytes.Question(7, "www.shop.test"), length));
+        Add(Parts(NetworkDirection.Receive, answer, length));
+
+        Assert.True(answer.Length > DnsText.Longest);
+        Assert.Equal(("www.shop.test", "www.shop.test", ""), (PeerOf("192.0.2.1", Host), PeerOf("192.0.2.30", Host), PeerOf("192.0.2.200", Host)));
+        Assert.Equal((1, 0), (Count("named"), Count("malformed")));
+    }
+
+    [Fact]
+    public void A_message_of_which_a_part_is_missing_is_none_and_the_next_is_read()
+    {
+        var question = Message(NetworkDirection.Transmit, DnsBytes.Question(7, "a.test"));
+        question.Transport = TransportProtocol.Tcp;
+        _messages.Add(question);
+        var parts = Parts(NetworkDirection.Receive, DnsBytes.Answer(7, "a.test", ["192.0.2.1"]), 10);
+
+        Add(parts[1..]); // its beginning
+        Add([parts[0], .. parts[2..]]); // one in the middle
+        Add(parts[..^1]); // its end
+        Assert.Equal(("", 0), (PeerOf("192.0.2.1", Host), Count("named") + Count("malformed") + Count("unsolicited")));
+
+        Add(parts);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(("a.test", 1), (PeerOf("192.0.2.1", Host), Count("named")));
+    }
+
+    [Fact]
+    public void Parts_that_contradict_each_other_break_nothing()
+    {
+        var random = new Random(3);
+        for (var i = 0; i < 20_000; i++)
+        {
+            var text = new byte[random.Next(0, 200)];
+            random.NextBytes(text);
+            var part = Message((NetworkDirection)random.Next(2), text, socket: (ulong)random.Next(3));
+            part.Transport = TransportProtocol.Tcp;
+            part.Length = (ushort)(random.Next(4) == 0 ? random.Next(65_536) : random.Next(300));
+            part.Offset = (ushort)(random.Next(3) == 0 ? random.Next(65_536) : 10 * random.Next(20));
+            part.Captured = (ushort)(random.Next(10) == 0 ? random.Next(65_536) : text.Length);
+            _messages.Add(part);
+        }
+
+        Naming().DrainDns();
+
+        Assert.Equal(0, Count("named"));
+    }
+
+    [Fact]
     public void An_answer_after_half_a_minute_is_nobodys()
     {
         _messages.Add(Message(NetworkDirection.Transmit, DnsBytes.Question(7, "a.test")));
@@ -257,6 +325,30 @@ public sealed class DnsNamingTests
         };
         text.AsSpan(0, message.Captured).CopyTo(message.Text);
         return message;
+    }
+
+    private DnsMessage[] Parts(NetworkDirection direction, byte[] text, int atATime)
+    {
+        var parts = new List<DnsMessage>();
+        var carried = text.AsSpan(0, Math.Min(text.Length, DnsText.Longest));
+        for (var offset = 0; offset < carried.Length; offset += atATime)
+        {
+            var part = Message(direction, carried[offset..Math.Min(offset + atATime, carried.Length)].ToArray());
+            part.Transport = TransportProtocol.Tcp;
+            part.Offset = (ushort)offset;
+            part.Length = (ushort)text.Length;
+            parts.Add(part);
+        }
+
+        return [.. parts];
+    }
+
+    private void Add(IEnumerable<DnsMessage> parts)
+    {
+        foreach (var part in parts)
+        {
+            _messages.Add(part);
+        }
     }
 
     private sealed class Messages : IDnsMessages

@@ -107,8 +107,8 @@ internal sealed class ApiStore
                 return (null, Task.CompletedTask);
             }
 
-            var first = _events.FindIndex(happened => happened.Version > version);
-            return (first < 0 ? [] : _events[first..], _changed.Task);
+            // From the end: whoever watches is rarely far behind.
+            return (_events[(_events.FindLastIndex(happened => happened.Version <= version) + 1)..], _changed.Task);
         }
     }
 
