@@ -12,6 +12,17 @@ internal interface IFlowNaming
     /// <summary>Whether better names may come within moments. Never true for long.</summary>
     bool IsAwaited(in FlowRecord record) => false;
 
+    /// <summary>
+    /// A record goes on to the exporters: what has to be found out while the kernel still knows it is found out now. Records of a flow come
+    /// in their order.
+    /// </summary>
+    void Settle(in FlowRecord record)
+    {
+    }
+
+    /// <summary>Null when the peer is no service, or nobody knows who is behind it.</summary>
+    FlowBackend? Backend(in FlowRecord record) => null;
+
     string? ExecutablePath(ulong id);
 
     string? ContainerId(ulong cgroupId);

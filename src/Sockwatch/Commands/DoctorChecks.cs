@@ -13,6 +13,9 @@ internal sealed class DoctorChecks(
 {
     private static readonly string[] RequiredOperations = ["connect", "accept", "send", "recv", "release"];
 
+    /// <summary>Asks connection tracking something; returns errno. Null where the configuration does not want to.</summary>
+    public Func<int>? AskConntrack { get; init; }
+
     /// <summary>Null when the library is not installed.</summary>
     public static string? LibbpfVersion()
     {
@@ -44,6 +47,7 @@ internal sealed class DoctorChecks(
             noPlan is null ? CheckMemory(plan!, memory) : new DoctorCheck("memory", DoctorState.Warning, $"not to be told: {noPlan}"),
             CheckLibbpf(),
             CheckObjects(),
+            .. CheckConntrack(),
         ];
         if (noNeeds is not null)
         {
@@ -154,6 +158,14 @@ internal sealed class DoctorChecks(
             : plan.WhenFull > memory.Bytes ? new DoctorCheck("memory", DoctorState.Warning, $"{limit}: before the maps are full, the agent is killed", fix)
             : new DoctorCheck("memory", DoctorState.Ok, limit);
     }
+
+    private IEnumerable<DoctorCheck> CheckConntrack() => AskConntrack?.Invoke() switch
+    {
+        null => [],
+        0 => [new DoctorCheck("conntrack", DoctorState.Ok, "answers, so flow records can say who is behind a service")],
+        { } error => [new DoctorCheck(
+            "conntrack", DoctorState.Warning, $"{ConntrackTrouble.Reason(error)}: who is behind a service is not told", ConntrackTrouble.Fix(error))],
+    };
 
     private DoctorCheck CheckLibbpf() => libbpfVersion() is { } version
         ? new DoctorCheck("libbpf", DoctorState.Ok, version)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Microsoft.Extensions.Configuration;
+using Sockwatch.Enrichment.Kubernetes;
 using Sockwatch.Kernel;
 using Sockwatch.Payload;
 using Spectre.Console;
@@ -20,10 +21,14 @@ internal static class DoctorCommand
             var configuration = CommandOptions.Load(parsed, context, config, btf);
             var options = configuration.GetSection("Kernel").Get<KernelOptions>() ?? new KernelOptions();
             var payload = configuration.GetSection("Payload").Get<PayloadOptions>() ?? new PayloadOptions();
+            var cluster = configuration.GetSection("Kubernetes").Get<KubernetesOptions>() ?? new KubernetesOptions();
             var host = HostFacts.Read(context.Paths);
             var report = new DoctorChecks(
                 host, context.Paths, options.Btf, payload.IsOn, context.AgentDirectory, DoctorChecks.LibbpfVersion,
-                context.Composition.HookProbe(configuration, options, host)).Run();
+                context.Composition.HookProbe(configuration, options, host))
+            {
+                AskConntrack = cluster.ServiceBackends ? AskConntrack : null,
+            }.Run();
             if (parsed.GetValue(json))
             {
                 DoctorJson.Write(context.Terminal.Output, report);
@@ -41,5 +46,14 @@ internal static class DoctorCommand
             return report.CanRun ? ExitCode.Done : ExitCode.Failed;
         });
         return command;
+    }
+
+    // About a conversation that nobody has: what is of interest is whether there is an answer.
+    private static int AskConntrack()
+    {
+        using var conntrack = new Conntrack();
+        var nobody = Address16.Parse("192.0.2.1");
+        _ = conntrack.Find(new Conversation(TransportProtocol.Tcp, nobody, 1, nobody, 1), out var error);
+        return error;
     }
 }

@@ -127,6 +127,8 @@ internal static class SettingCatalogue
             "How long pods, and addresses, that are gone keep their names."),
         new("kubernetes.nameWait", ValueRule.Duration(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(10), orZero: true), "3s",
             "How long a conversation that began before the cluster told its names may be held back for them. Nothing is dropped; 0 holds nothing back."),
+        new("kubernetes.serviceBackends", ValueRule.Flag, "false",
+            "Whether the flow records of clients that talk to a service say which of its pods answers, as peer.backend.*. The kernel's connection tracking is asked once a flow; the agent has to be in the node's network namespace."),
         new("kubernetes.maxObjects", ValueRule.Whole(1, 10_000_000), "150000",
             "Pods, services and nodes with addresses kept at once. Past this, new ones have no name."),
         new("enrichment.keepNames", ValueRule.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), orZero: true), "15m",

@@ -13,6 +13,7 @@ internal static class DiagnosticsServices
         services.TryAddSingleton<CacheLedger>();
         services.TryAddSingleton<ApiLedger>();
         services.TryAddSingleton<DnsLedger>();
+        services.TryAddSingleton<BackendLedger>();
         services.TryAddSingleton<ExportFailures>();
         services.TryAddSingleton<ControlRefusals>();
         services.TryAddSingleton<HookState>();

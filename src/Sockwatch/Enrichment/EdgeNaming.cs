@@ -20,6 +20,7 @@ internal sealed class EdgeNaming : IEdgeNaming, IFlowNaming, IOwners
     private readonly IKernelTotals _kernel;
     private readonly ILocalPods? _pods;
     private readonly IRemotePeers? _cluster;
+    private readonly IServiceBackends? _backends;
     private readonly BootClock _clock;
     private readonly TimeProvider _time;
     private readonly Executables _executables;
@@ -36,6 +37,7 @@ internal sealed class EdgeNaming : IEdgeNaming, IFlowNaming, IOwners
         _kernel = sources.Kernel;
         _pods = sources.Pods;
         _cluster = sources.Cluster;
+        _backends = sources.Backends;
         _clock = sources.Clock;
         _time = sources.Time;
         _lists = sources.Lists;
@@ -99,15 +101,34 @@ internal sealed class EdgeNaming : IEdgeNaming, IFlowNaming, IOwners
 
     public EdgeAttributes Name(in FlowRecord record)
     {
-        var beganAtNs = _clock.ToUnixNs(record.StartedAtNs != 0 ? record.StartedAtNs : record.AtNs);
-        var beganAt = DateTimeOffset.UnixEpoch.AddTicks(beganAtNs / 100);
         lock (_lock)
         {
-            return NameLocked(record.Edge, beganAt);
+            return NameLocked(record.Edge, BeganAt(in record));
         }
     }
 
     public bool IsAwaited(in FlowRecord record) => (_pods is not null || _cluster is not null) && Name(in record).IsProvisional;
+
+    public void Settle(in FlowRecord record)
+    {
+        if (_backends is not null && record.Edge.Role == NetworkRole.Client
+            && _cluster?.Find(record.Edge, BeganAt(in record), out _) is { Workload.Kind: Workload.Service })
+        {
+            _backends.Ask(in record);
+        }
+    }
+
+    public FlowBackend? Backend(in FlowRecord record)
+    {
+        if (_backends?.Find(in record) is not { } backend)
+        {
+            return null;
+        }
+
+        var edge = record.Edge with { PeerAddress = backend.Address, ServerPort = backend.Port };
+        var workload = _cluster?.Find(edge, BeganAt(in record), out _)?.Workload.Printable() ?? Workload.Unknown;
+        return new FlowBackend(backend.Address, backend.Port, workload.Namespace, workload.Kind, workload.Name);
+    }
 
     public string? ExecutablePath(ulong id)
     {
@@ -134,6 +155,9 @@ internal sealed class EdgeNaming : IEdgeNaming, IFlowNaming, IOwners
             return _cgroups.Find(cgroupId) is { } cgroup ? _pods?.Find(cgroup, out _)?.Names.Printable(MaxNameLength) ?? WithoutName(cgroup) : null;
         }
     }
+
+    private DateTimeOffset BeganAt(in FlowRecord record) =>
+        DateTimeOffset.UnixEpoch.AddTicks(_clock.ToUnixNs(record.StartedAtNs != 0 ? record.StartedAtNs : record.AtNs) / 100);
 
     // The path alone tells which pod it was. A pod from a file has a hash there, and another uid in the cluster.
     private static PodNames? WithoutName(CgroupName cgroup) =>

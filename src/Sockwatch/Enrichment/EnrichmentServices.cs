@@ -47,6 +47,7 @@ internal static class EnrichmentServices
         {
             Pods = provider.GetService<ILocalPods>(),
             Cluster = provider.GetService<IRemotePeers>(),
+            Backends = provider.GetService<IServiceBackends>(),
             DnsMessages = options.DnsNames ? provider.GetRequiredService<IDnsMessages>() : null,
             Lists = provider.GetService<KernelLists>(),
             Detections = provider.GetService<Detections>(),

@@ -19,6 +19,8 @@ internal sealed record NamingSources(
 
     public IRemotePeers? Cluster { get; init; }
 
+    public IServiceBackends? Backends { get; init; }
+
     public IDnsMessages? DnsMessages { get; init; }
 
     public ReverseNames? Reverse { get; init; }

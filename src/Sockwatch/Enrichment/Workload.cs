@@ -10,6 +10,7 @@ internal readonly record struct Workload(string Namespace, string Kind, string N
     public const string Process = "Process";
 
     // Peers only.
+    public const string Service = "Service";
     public const string Network = "Cidr";
     public const string DomainName = "Dns";
 

@@ -192,6 +192,13 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
         WriteText(Names.PeerNamespace, names.PeerNamespace);
         WriteText(Names.PeerKind, names.PeerKind);
         WriteText(Names.PeerName, names.PeerName);
+        if (naming.Backend(in record) is { } backend)
+        {
+            WriteEndpoint(Names.BackendAddress, Names.BackendPort, backend.Address, backend.Port);
+            WriteText(Names.BackendNamespace, backend.Namespace);
+            WriteText(Names.BackendKind, backend.Kind);
+            WriteText(Names.BackendName, backend.Name);
+        }
     }
 
     private void WritePod(PodNames pod)
@@ -290,5 +297,10 @@ internal sealed class FlowLogJson(IFlowNaming naming, BootClock clock, FlowLogId
         public static readonly JsonEncodedText PeerNamespace = JsonEncodedText.Encode("peer.namespace");
         public static readonly JsonEncodedText PeerKind = JsonEncodedText.Encode("peer.kind");
         public static readonly JsonEncodedText PeerName = JsonEncodedText.Encode("peer.name");
+        public static readonly JsonEncodedText BackendAddress = JsonEncodedText.Encode("peer.backend.address");
+        public static readonly JsonEncodedText BackendPort = JsonEncodedText.Encode("peer.backend.port");
+        public static readonly JsonEncodedText BackendNamespace = JsonEncodedText.Encode("peer.backend.namespace");
+        public static readonly JsonEncodedText BackendKind = JsonEncodedText.Encode("peer.backend.kind");
+        public static readonly JsonEncodedText BackendName = JsonEncodedText.Encode("peer.backend.name");
     }
 }

@@ -67,7 +67,7 @@ internal sealed class LateNames : BackgroundService, IFlowRecordSink
         {
             if (_isOver || !(_sockets.Contains(record.SocketCookie) || _naming.IsAwaited(in record)))
             {
-                _next.OnRecord(in record);
+                Pass(in record);
                 return;
             }
 
@@ -75,7 +75,7 @@ internal sealed class LateNames : BackgroundService, IFlowRecordSink
             {
                 _losses.Add(LossLedger.EnrichmentStage, LossLedger.NamesLate, _held.Count);
                 ReleaseAll();
-                _next.OnRecord(in record);
+                Pass(in record);
                 return;
             }
 
@@ -177,11 +177,17 @@ internal sealed class LateNames : BackgroundService, IFlowRecordSink
         _sockets.Clear();
     }
 
+    private void Pass(in FlowRecord record)
+    {
+        _naming.Settle(in record);
+        _next.OnRecord(in record);
+    }
+
     private void HandOn(in Held held)
     {
         if (held.Payload is not { } payload)
         {
-            _next.OnRecord(held.Record);
+            Pass(held.Record);
             return;
         }
 

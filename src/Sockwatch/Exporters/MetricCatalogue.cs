@@ -76,6 +76,10 @@ internal static class MetricCatalogue
         "sockwatch.dns.answers", "sockwatch_dns_answers_total", MetricKind.Counter, "{answer}",
         "Answers to questions for addresses, by what became of them: named, empty, truncated, malformed, unsolicited", "outcome");
 
+    public static readonly MetricDefinition BackendQuestions = Self(
+        "sockwatch.backend.questions", "sockwatch_backend_questions_total", MetricKind.Counter, "{question}",
+        "Questions to the kernel's connection tracking for who is behind a service (kubernetes.serviceBackends): found, unknown, failed", "outcome");
+
     public static readonly MetricDefinition SeriesRetired = Self(
         "sockwatch.series.retired", "sockwatch_series_retired_bytes_total", MetricKind.Counter, "By",
         "Bytes of series that have left the page; with those still there they make up the observed bytes", Direction);
@@ -192,7 +196,7 @@ internal static class MetricCatalogue
     [
         SocketIo, SocketOperations, ConnectionsOpen, ConnectDuration, ConnectionDuration, TcpRtt, TcpRetransmits, TcpResets,
         ListenOverflows, Detections,
-        LostRecords, ObservedBytes, Attribution, DnsAnswers, SeriesRetired, Series, SeriesLimit, SeriesFolded, HookInfo,
+        LostRecords, ObservedBytes, Attribution, DnsAnswers, BackendQuestions, SeriesRetired, Series, SeriesLimit, SeriesFolded, HookInfo,
         BpfProgramRun, BpfProgramRuns, BpfMapEntries, BpfMapMaxEntries, ExportFailures, NameCacheEvictions,
         KubernetesRequests, KubernetesWatchRestarts, KubernetesObjects, KubernetesCurrent, ControlRefusals, VerdictEntries, VerdictsTimestamp,
         CollectionDuration, CollectionTimestamp, CollectionFailures, ScrapeDuration, ScrapeSize, ScrapeSeries, ProcessResidentMemory, ProcessCpu, ProcessAllocated,

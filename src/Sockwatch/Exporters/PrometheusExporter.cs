@@ -22,10 +22,11 @@ internal sealed class PrometheusExporter : IDisposable
     private readonly Dictionary<MetricDefinition, List<SelfSample>> _samples = new(ReferenceEqualityComparer.Instance);
 
     public PrometheusExporter(
-        BuildInfo build, ExportFailures failures, ScrapeCost? cost = null, IOptions<AggregationOptions>? options = null, ApiLedger? kubernetes = null)
+        BuildInfo build, ExportFailures failures, ScrapeCost? cost = null, IOptions<AggregationOptions>? options = null, ApiLedger? kubernetes = null,
+        BackendLedger? backends = null)
     {
         _cost = cost ?? new ScrapeCost();
-        _self = new SelfMetrics(build, failures, _cost, kubernetes ?? new ApiLedger());
+        _self = new SelfMetrics(build, failures, _cost, kubernetes ?? new ApiLedger(), backends ?? new BackendLedger());
         _edge = new EdgeLabels(options?.Value ?? new AggregationOptions());
         _writer = new ExpositionWriter(_edge);
     }

@@ -12,7 +12,7 @@ internal readonly record struct SelfSample(MetricDefinition Metric, double Value
 /// What the agent says about itself, for every face. There from the first report, at 0, so that an alert never waits for a
 /// series.
 /// </summary>
-internal sealed class SelfMetrics(BuildInfo build, ExportFailures failures, ScrapeCost scrapes, ApiLedger kubernetes)
+internal sealed class SelfMetrics(BuildInfo build, ExportFailures failures, ScrapeCost scrapes, ApiLedger kubernetes, BackendLedger backends)
 {
     public IEnumerable<SelfSample> Of(TrafficReport report)
     {
@@ -34,6 +34,12 @@ internal sealed class SelfMetrics(BuildInfo build, ExportFailures failures, Scra
         for (var outcome = 0; outcome < report.DnsAnswers.Length; outcome++)
         {
             yield return new(MetricCatalogue.DnsAnswers, report.DnsAnswers[outcome], [DnsLedger.Outcomes[outcome]]);
+        }
+
+        var questions = backends.Read();
+        for (var outcome = 0; outcome < questions.Length; outcome++)
+        {
+            yield return new(MetricCatalogue.BackendQuestions, questions[outcome], [BackendLedger.Outcomes[outcome]]);
         }
 
         for (var index = 0; index < TrafficMetrics.Count; index++)

@@ -57,6 +57,15 @@ internal static class LibC
     internal static extern int sched_setscheduler(int thread, int policy, in int priority);
 
     [DllImport(Library, ExactSpelling = true, SetLastError = true)]
+    internal static extern int socket(int family, int type, int protocol);
+
+    [DllImport(Library, ExactSpelling = true, SetLastError = true)]
+    internal static extern nint send(SafeHandle socket, in byte data, nint length, int flags);
+
+    [DllImport(Library, ExactSpelling = true, SetLastError = true)]
+    internal static extern nint recv(SafeHandle socket, ref byte data, nint length, int flags);
+
+    [DllImport(Library, ExactSpelling = true, SetLastError = true)]
     internal static extern nint readlink(in byte path, ref byte target, nint length);
 
     /// <summary>For calls that older C libraries have no function for: takes a name, or a descriptor.</summary>

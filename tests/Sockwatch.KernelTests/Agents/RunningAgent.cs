@@ -71,15 +71,20 @@ internal sealed class RunningAgent : IAsyncDisposable
     public static Task<RunningAgent> StartInAsync(MemoryCgroup memory, params string[] arguments) =>
         StartAsync(Directory.CreateTempSubdirectory("sockwatch-test-"), objects: null, arguments, memory);
 
+    /// <summary>In a network of its own. The port that it serves has to be forwarded into that.</summary>
+    public static Task<RunningAgent> StartInAsync(NetworkNamespace network, int port, params (string Variable, string Value)[] settings) =>
+        StartAsync(Directory.CreateTempSubdirectory("sockwatch-test-"), objects: null, [], memory: null, settings, network, port);
+
     /// <summary>With BPF objects of the test's own.</summary>
     public static Task<RunningAgent> StartWithAsync(string objects) =>
         StartAsync(Directory.CreateTempSubdirectory("sockwatch-test-"), objects, []);
 
     private static async Task<RunningAgent> StartAsync(
-        DirectoryInfo state, string? objects, string[] arguments, MemoryCgroup? memory = null, params (string Variable, string Value)[] settings)
+        DirectoryInfo state, string? objects, string[] arguments, MemoryCgroup? memory = null,
+        (string Variable, string Value)[]? settings = null, NetworkNamespace? network = null, int? fixedPort = null)
     {
-        var port = FreePort();
-        string[] command = [.. memory?.Launcher ?? [], Repository.Agent, "run", "--listen", $"127.0.0.1:{port}", .. arguments];
+        var port = fixedPort ?? FreePort();
+        string[] command = [.. memory?.Launcher ?? network?.Launcher ?? [], Repository.Agent, "run", "--listen", $"127.0.0.1:{port}", .. arguments];
         var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardOutput = true,
@@ -87,7 +92,7 @@ internal sealed class RunningAgent : IAsyncDisposable
             StandardOutputEncoding = Encoding.UTF8,
         };
         start.Environment["SOCKWATCH__STATEDIRECTORY"] = state.FullName;
-        foreach (var (variable, value) in settings)
+        foreach (var (variable, value) in settings ?? [])
         {
             start.Environment[variable] = value;
         }

@@ -150,6 +150,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and .Values.networkPolicy.enabled .Values.hostNetwork -}}
 {{- fail "networkPolicy.enabled has no effect with hostNetwork: true; turn one of them off" -}}
 {{- end -}}
+{{- if and (dig "kubernetes" "serviceBackends" false $config) (not .Values.hostNetwork) -}}
+{{- fail "config.kubernetes.serviceBackends asks the node's connection tracking, which is of the node's network: set hostNetwork: true" -}}
+{{- end -}}
 {{- if not (has (dig "rollingUpdate" "maxSurge" 0 .Values.updateStrategy | toString) (list "0" "0%")) -}}
 {{- fail "updateStrategy.rollingUpdate.maxSurge starts the new agent beside the old one, and two agents count everything twice: leave maxSurge out" -}}
 {{- end -}}

@@ -26,6 +26,9 @@ internal sealed class KubernetesOptions
     /// <summary>How long a flow of a pod that is not known yet may wait for its name; 0 never waits.</summary>
     public TimeSpan NameWait { get; set; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>Whether flow records say who is behind a service, by the kernel's connection tracking.</summary>
+    public bool ServiceBackends { get; set; }
+
     /// <summary>Pods, services and nodes kept at once. Past this, new ones have no name.</summary>
     public int MaxObjects { get; set; } = 150_000;
 }

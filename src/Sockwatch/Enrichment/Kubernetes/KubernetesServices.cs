@@ -7,6 +7,7 @@ using Microsoft.Extensions.Logging;
 using Sockwatch.Configuration;
 using Sockwatch.Diagnostics;
 using Sockwatch.Enrichment.Kubernetes.Api;
+using Sockwatch.Kernel;
 using YamlDotNet.Core;
 
 namespace Sockwatch.Enrichment.Kubernetes;
@@ -45,6 +46,11 @@ internal static class KubernetesServices
         if (options.Scope != KubernetesScope.Off)
         {
             services.AddSingleton<IRemotePeers>(provider => provider.GetRequiredService<KubernetesNames>().Addresses);
+            if (options.ServiceBackends)
+            {
+                services.AddSingleton<IConntrack, Conntrack>();
+                services.AddSingleton<IServiceBackends, ServiceBackends>();
+            }
         }
 
         services.AddHostedService(provider => provider.GetRequiredService<KubernetesNames>());

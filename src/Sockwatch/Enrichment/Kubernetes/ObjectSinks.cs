@@ -109,7 +109,7 @@ internal sealed class ServiceSink(AddressSource own, AddressSource external) : I
             return;
         }
 
-        var top = new TopOwner(new Workload(TopOwner.Short(metadata.Namespace), "Service", TopOwner.Short(metadata.Name)), null);
+        var top = new TopOwner(new Workload(TopOwner.Short(metadata.Namespace), Workload.Service, TopOwner.Short(metadata.Name)), null);
         own.Put(metadata, PeerClass.Service, top, ObjectAddresses.Of(item.Spec?.ClusterIPs is { Count: > 0 } all ? all : [item.Spec?.ClusterIP]));
         external.Put(
             metadata, PeerClass.Service, top,

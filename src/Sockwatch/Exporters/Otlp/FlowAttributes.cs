@@ -143,6 +143,13 @@ internal sealed class FlowAttributes(IFlowNaming naming, BootClock clock, FlowLo
         list.Add("peer.namespace", names.PeerNamespace);
         list.Add("peer.kind", names.PeerKind);
         list.Add("peer.name", names.PeerName);
+        if (naming.Backend(in record) is { } backend)
+        {
+            AddEndpoint(list, "peer.backend.address", "peer.backend.port", backend.Address, backend.Port);
+            list.Add("peer.backend.namespace", backend.Namespace);
+            list.Add("peer.backend.kind", backend.Kind);
+            list.Add("peer.backend.name", backend.Name);
+        }
     }
 
     private void AddPayload(FlowAttributeList list, in FlowRecord record)

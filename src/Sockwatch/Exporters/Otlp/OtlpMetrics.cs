@@ -56,7 +56,8 @@ internal sealed partial class OtlpMetrics : IHostedService, IDisposable
         IOptions<AggregationOptions>? aggregation = null,
         ApiLedger? kubernetes = null,
         LossLedger? losses = null,
-        StopDeadline? deadline = null)
+        StopDeadline? deadline = null,
+        BackendLedger? backends = null)
     {
         _reports = reports;
         _deadline = deadline ?? new StopDeadline();
@@ -65,7 +66,7 @@ internal sealed partial class OtlpMetrics : IHostedService, IDisposable
         _logger = logger;
         _startedAt = time.GetUtcNow();
         _delivery = new OtlpDelivery(OtlpSettings.Of(OtlpSignal.Metrics, options.Value, configuration), failures, logger);
-        _self = new SelfMetrics(build, failures, scrapes ?? new ScrapeCost(), kubernetes ?? new ApiLedger());
+        _self = new SelfMetrics(build, failures, scrapes ?? new ScrapeCost(), kubernetes ?? new ApiLedger(), backends ?? new BackendLedger());
         _growth = options.Value.Temporality == OtlpTemporality.Delta ? new OtlpGrowth(_startedAt) : null;
         _request = new OtlpMetricRequest(
             OtlpSettings.Resource(options.Value, build, Environment.GetEnvironmentVariable).Build().Attributes,
