@@ -60,7 +60,7 @@ public class KernelMatrixTests(ITestOutputHelper output)
         row.Print(
             differences.Count == 0 && page.Losses == "" ? "exact" : "WRONG", run.Took,
             string.Create(CultureInfo.InvariantCulture, $"{operations} operations on {edges.Count} edges, {run.Starts("truth-server").Count} acceptors, {before.Edges.Sum(edge => edge.Operations[("release", "")])} older sockets, kernel {run.Release}"));
-        Assert.True(differences.Count == 0, string.Join('\n', differences));
+        Assert.True(differences.Count == 0, $"{string.Join('\n', differences)}\nlost: {page.Losses}");
         Assert.Empty(run.AskedInVain(page));
         Assert.Equal("", page.Losses);
         Assert.NotEqual(0, operations);
