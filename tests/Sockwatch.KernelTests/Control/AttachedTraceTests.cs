@@ -86,7 +86,7 @@ public class AttachedTraceTests(ITestOutputHelper output)
     {
         Requires.Bpf();
         await using var agent = await RunningAgent.StartAsync("--flow-log", "none");
-        await using var counted = RunningTrace.Start(agent.StateDirectory, "--pid", Self, "--count", "3");
+        await using var counted = RunningTrace.Start(agent.StateDirectory, "--pid", Self, "--operation", "send", "--count", "3");
         await counted.SeesAsync(() => SendTo(9), line => line.Contains("SEND", StringComparison.Ordinal));
         while (counted.Lines.Count < 3)
         {
