@@ -71,9 +71,10 @@ internal sealed class RunningAgent : IAsyncDisposable
     public static Task<RunningAgent> StartInAsync(MemoryCgroup memory, params string[] arguments) =>
         StartAsync(Directory.CreateTempSubdirectory("sockwatch-test-"), objects: null, arguments, memory);
 
-    /// <summary>In a network of its own. The port that it serves has to be forwarded into that.</summary>
-    public static Task<RunningAgent> StartInAsync(NetworkNamespace network, int port, params (string Variable, string Value)[] settings) =>
-        StartAsync(Directory.CreateTempSubdirectory("sockwatch-test-"), objects: null, [], memory: null, settings, network, port);
+    /// <summary>Somewhere else, such as in a network of its own, into which the port that it serves has to be forwarded.</summary>
+    /// <param name="launcher">What goes before the command.</param>
+    public static Task<RunningAgent> StartByAsync(string[] launcher, int port, params (string Variable, string Value)[] settings) =>
+        StartAsync(Directory.CreateTempSubdirectory("sockwatch-test-"), objects: null, [], memory: null, settings, launcher, port);
 
     /// <summary>With BPF objects of the test's own.</summary>
     public static Task<RunningAgent> StartWithAsync(string objects) =>
@@ -81,10 +82,10 @@ internal sealed class RunningAgent : IAsyncDisposable
 
     private static async Task<RunningAgent> StartAsync(
         DirectoryInfo state, string? objects, string[] arguments, MemoryCgroup? memory = null,
-        (string Variable, string Value)[]? settings = null, NetworkNamespace? network = null, int? fixedPort = null)
+        (string Variable, string Value)[]? settings = null, string[]? launcher = null, int? fixedPort = null)
     {
         var port = fixedPort ?? FreePort();
-        string[] command = [.. memory?.Launcher ?? network?.Launcher ?? [], Repository.Agent, "run", "--listen", $"127.0.0.1:{port}", .. arguments];
+        string[] command = [.. memory?.Launcher ?? launcher ?? [], Repository.Agent, "run", "--listen", $"127.0.0.1:{port}", .. arguments];
         var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardOutput = true,

@@ -103,8 +103,8 @@ public sealed partial class ServiceBackendTests(ITestOutputHelper output)
         var port = RunningAgent.FreePort();
         await network.ForwardAsync([port], [server.Url.Port]);
         var kubeconfig = await Kubeconfig.WriteAsync(server.Url);
-        await using var agent = await RunningAgent.StartInAsync(
-            network, port,
+        await using var agent = await RunningAgent.StartByAsync(
+            network.Launcher, port,
             ("SOCKWATCH__KUBERNETES__NODENAME", "node-1"),
             ("SOCKWATCH__KUBERNETES__KUBECONFIG", kubeconfig),
             ("SOCKWATCH__KUBERNETES__SERVICEBACKENDS", "true"),
