@@ -1,4 +1,5 @@
 using System.Globalization;
+using Sockwatch.KernelTests.Agents;
 using Sockwatch.KernelTests.Truth;
 
 namespace Sockwatch.KernelTests.Kernels;
@@ -10,6 +11,9 @@ namespace Sockwatch.KernelTests.Kernels;
 public class KernelMatrixTests(ITestOutputHelper output)
 {
     private const int KernelRefuses = 1;
+
+    // Of 128,000 operations.
+    private const int MostTurnedAwayByInterrupts = 20;
 
     public static TheoryData<string, string, string> Rows =>
         [.. MatrixRow.All.Select(row => (row.Suite, row.Architecture, row.Backend))];
@@ -57,6 +61,18 @@ public class KernelMatrixTests(ITestOutputHelper output)
             return;
         }
 
+        if (TurnedAwayByInterrupts(page) is > 0 and var turnedAway)
+        {
+            var missed = TrueEdge.MissingOperations(edges, page);
+            row.Print("counted", run.Took, string.Create(
+                CultureInfo.InvariantCulture, $"{missed} of {operations} operations missed, {turnedAway} turned away by interrupts, kernel {run.Release}"));
+            Assert.InRange(turnedAway, 1, MostTurnedAwayByInterrupts);
+            Assert.InRange(missed, 0, 2 * turnedAway);
+            Assert.Equal($"kernel/program_recursion={turnedAway}", page.Losses);
+            row.CompareWithDocument("exact", page);
+            return;
+        }
+
         row.Print(
             differences.Count == 0 && page.Losses == "" ? "exact" : "WRONG", run.Took,
             string.Create(CultureInfo.InvariantCulture, $"{operations} operations on {edges.Count} edges, {run.Starts("truth-server").Count} acceptors, {before.Edges.Sum(edge => edge.Operations[("release", "")])} older sockets, kernel {run.Release}"));
@@ -83,9 +99,27 @@ public class KernelMatrixTests(ITestOutputHelper output)
         var edges = run.Truth();
 
         GuestBoot.Print(folder, "types from a file", took);
+        var turnedAway = TurnedAwayByInterrupts(page);
+        output.WriteLine($"{turnedAway} turned away by interrupts");
+        Assert.InRange(turnedAway, 0, MostTurnedAwayByInterrupts);
+        Assert.Equal(turnedAway > 0 ? $"kernel/program_recursion={turnedAway}" : "", page.Losses);
+        if (turnedAway > 0)
+        {
+            Assert.InRange(TrueEdge.MissingOperations(edges, page), 0, 2 * turnedAway);
+            return;
+        }
+
         Assert.Empty(edges.SelectMany(edge => edge.Differences(page)));
         Assert.Empty(run.AskedInVain(page));
-        Assert.Equal("", page.Losses);
         Assert.Empty(run.Before().Differences(page, run.Starts("before")));
     }
+
+    /// <summary>
+    /// By breakpoints the kernel lets one program run on a processor at a time. What an interrupt brings in the midst of one is turned away
+    /// and counted: a few of 100,000 operations, now and then. By every other way there is nothing to be turned away.
+    /// </summary>
+    private static long TurnedAwayByInterrupts(MetricPage page) =>
+        page.Of("sockwatch_hook_info").Any(hook => hook["backend"] == "kprobe" && hook["state"] == "attached" && hook["operation"] is "send" or "recv")
+            ? page.Lost("program_recursion")
+            : 0;
 }
