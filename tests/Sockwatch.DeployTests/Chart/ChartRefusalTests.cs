@@ -72,6 +72,7 @@ public sealed class ChartRefusalTests(ITestOutputHelper output)
     [InlineData("belong together", "otlpSecrets.tls.secret=mine", "otlpSecrets.tls.key=tls.key")]
     [InlineData("the root file system is read-only", "config.flowLog.target=/var/log/flows.json")]
     [InlineData("no effect with hostNetwork", "networkPolicy.enabled=true", "hostNetwork=true")]
+    [InlineData("set hostNetwork: true", "config.kubernetes.serviceBackends=true")]
     [InlineData("leave maxSurge out", "updateStrategy.rollingUpdate.maxSurge=1")]
     [InlineData("leave maxSurge out", "updateStrategy.rollingUpdate.maxSurge=10%")]
     [InlineData("podMonitor.scrapeTimeout, 10s, is longer than podMonitor.interval, 5s", "podMonitor.enabled=true", "podMonitor.interval=5s")]
