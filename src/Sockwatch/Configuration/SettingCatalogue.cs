@@ -134,7 +134,7 @@ internal static class SettingCatalogue
         new("enrichment.keepNames", ValueRule.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), orZero: true), "15m",
             "How long the name of what is gone is kept after its last use: of a container or unit, and of an address that DNS named."),
         new("enrichment.dnsNames", ValueRule.Flag, "true",
-            "Whether peers are named by the DNS answers that programs on this machine get, by UDP from port 53."),
+            "Whether peers are named by the DNS answers that programs on this machine get, by UDP or TCP from port 53."),
         new("enrichment.dnsMinTtl", ValueRule.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromDays(7), orZero: true), "1m",
             "How long such a name is good for at least, whatever its time to live: many programs use an address for longer."),
         new("enrichment.dnsMaxTtl", ValueRule.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromDays(7)), "1h",
