@@ -66,14 +66,14 @@ int sw_reset_sent_steady(void *event)
 	else
 		bpf_probe_read_kernel(&sk, sizeof(sk), event + bpf_core_field_offset(struct trace_event_raw_tcp_event_sk_skb, skaddr));
 	if (sk) /* a reset for a connection that nobody has */
-		on_reset(sk, DIRECTION_TRANSMIT);
+		on_reset(sk, DIRECTION_TRANSMIT, 0);
 	return 0;
 }
 
 SEC("tp/tcp/tcp_receive_reset")
 int sw_reset_received_steady(struct trace_event_raw_tcp_event_sk *event)
 {
-	on_reset((void *)event->skaddr, DIRECTION_RECEIVE);
+	on_reset((void *)event->skaddr, DIRECTION_RECEIVE, 0);
 	return 0;
 }
 
@@ -146,14 +146,29 @@ SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(sw_reset_sent, struct sock *sk)
 {
 	if (sk) /* a reset for a connection that nobody has */
-		on_reset(sk, DIRECTION_TRANSMIT);
+		on_reset(sk, DIRECTION_TRANSMIT, 0);
+	return 0;
+}
+
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(sw_reset_sent_deputy, struct sock *sk)
+{
+	if (sk)
+		on_reset(sk, DIRECTION_TRANSMIT, 1);
 	return 0;
 }
 
 SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(sw_reset_received, struct sock *sk)
 {
-	on_reset(sk, DIRECTION_RECEIVE);
+	on_reset(sk, DIRECTION_RECEIVE, 0);
+	return 0;
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(sw_reset_received_deputy, struct sock *sk)
+{
+	on_reset(sk, DIRECTION_RECEIVE, 1);
 	return 0;
 }
 

@@ -27,7 +27,8 @@ enum socket_phase {
 enum turned_away {
 	TURNED_AWAY_MISSED = 0,		/* a change of state that no program saw, told by the next one */
 	TURNED_AWAY_RESCUED = 1,	/* an end that only the deputy saw */
-	TURNED_AWAY = 2,
+	TURNED_AWAY_RESET = 2,		/* and so many resets of each direction */
+	TURNED_AWAY = TURNED_AWAY_RESET + DIRECTIONS,
 };
 
 struct udp_peer {
@@ -138,7 +139,8 @@ struct socket_state {
 	__u64 socket;			/* struct sock *, for programs that are given a copy of some fields only */
 	__u64 cookie;
 	__u8 speaks_dns;		/* TCP: connected to port 53, and followed from its first byte on */
-	__u8 padding_of_line[7];
+	__u8 reset_seen[DIRECTIONS];	/* by the program, and not yet by its deputy */
+	__u8 padding_of_line[5];
 
 	struct edge_key edge;
 	__u64 bytes_sent;		/* flushed */

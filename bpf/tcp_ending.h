@@ -38,13 +38,22 @@ static __always_inline void on_fin(struct sock *sk, int reason)
 		state->end_reason = reason;
 }
 
-static __always_inline void on_reset(struct sock *sk, int direction)
+static __always_inline void on_reset(struct sock *sk, int direction, int is_deputy)
 {
 	struct socket_state *state = known_state(sk);
 	struct edge_totals *totals;
 
 	if (!state || state->ignored || state->phase == PHASE_LISTENING || state->phase == PHASE_NEW)
 		return;
+	/* A socket has one reset at a time. */
+	if (is_deputy && state->reset_seen[direction]) {
+		state->reset_seen[direction] = 0;
+		return;
+	}
+	if (is_deputy)
+		count_turned_away(TURNED_AWAY_RESET + direction);
+	else
+		state->reset_seen[direction] = 1;
 	if (state->phase != PHASE_CLOSED)
 		state->end_reason = direction == DIRECTION_TRANSMIT ? END_RESET_SENT : END_RESET_RECEIVED;
 	totals = totals_of(&state->edge);

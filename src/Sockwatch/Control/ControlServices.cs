@@ -34,6 +34,7 @@ internal static class ControlServices
         services.AddSingleton<IDumpSection, ListDump>();
         services.AddSingleton<IDumpSection, LossDump>();
         services.AddSingleton<IDumpSection, HookDump>();
+        services.AddSingleton<IDumpSection, ProgramDump>();
         services.AddSingleton<IDumpSection, OptionDump>();
         services.AddSingleton<ControlServer>();
         services.AddHostedService(provider => provider.GetRequiredService<ControlServer>());

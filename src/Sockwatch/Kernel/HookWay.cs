@@ -36,6 +36,7 @@ internal sealed record HookGroup(string Name, bool IsRequired, IReadOnlyList<Hoo
     private const string NoResetsReceived = "resets received are not counted";
     private const string NoExec = "a process keeps the name it had before it executed another program";
     private const string NoExit = "identities of processes that are gone fill their table";
+    private const string NoResetDeputy = "a reset that interrupts another one is missed, and counted as lost";
     private const string NoDeputy = "a state change that interrupts another one is missed, and counted as lost";
 
     /// <summary>Totals would be wrong without it.</summary>
@@ -170,14 +171,20 @@ internal sealed record HookGroup(string Name, bool IsRequired, IReadOnlyList<Hoo
         new("resets sent", IsRequired: false,
         [
             new(HookBackend.Tracepoint, IsSteady: false,
-                [new("sw_reset_sent", "reset", ProgramForm.TypedTracepoint, "tcp_send_reset", "5.5", true, NoResetsSent)]),
+            [
+                new("sw_reset_sent", "reset", ProgramForm.TypedTracepoint, "tcp_send_reset", "5.5", true, NoResetsSent),
+                new("sw_reset_sent_deputy", "reset", ProgramForm.TypedTracepoint, "tcp_send_reset", "5.5", false, NoResetDeputy),
+            ]),
             new(HookBackend.Tracepoint, IsSteady: true,
                 [new("sw_reset_sent_steady", "reset", ProgramForm.Tracepoint, "tcp/tcp_send_reset", "4.16", true, NoResetsSent)]),
         ]),
         new("resets received", IsRequired: false,
         [
             new(HookBackend.Tracepoint, IsSteady: false,
-                [new("sw_reset_received", "reset", ProgramForm.TypedTracepoint, "tcp_receive_reset", "5.5", true, NoResetsReceived)]),
+            [
+                new("sw_reset_received", "reset", ProgramForm.TypedTracepoint, "tcp_receive_reset", "5.5", true, NoResetsReceived),
+                new("sw_reset_received_deputy", "reset", ProgramForm.TypedTracepoint, "tcp_receive_reset", "5.5", false, NoResetDeputy),
+            ]),
             new(HookBackend.Tracepoint, IsSteady: true,
                 [new("sw_reset_received_steady", "reset", ProgramForm.Tracepoint, "tcp/tcp_receive_reset", "4.16", true, NoResetsReceived)]),
         ]),

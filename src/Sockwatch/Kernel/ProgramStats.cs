@@ -15,6 +15,8 @@ internal sealed class ProgramStats(KernelPrograms programs, IOptions<Diagnostics
     // enum turned_away of bpf/socket_state.h.
     private const uint ChangesMissed = 0;
     private const uint EndsRescued = 1;
+    private const uint ResetsSentRescued = 2;
+    private const uint ResetsReceivedRescued = 3;
 
     private static readonly TimeSpan Sample = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
@@ -24,7 +26,7 @@ internal sealed class ProgramStats(KernelPrograms programs, IOptions<Diagnostics
     private readonly Dictionary<string, Measure> _last = [];
 
     /// <summary>Since the programs were loaded.</summary>
-    public IReadOnlyList<(string Program, TimeSpan RunTime, long Runs, long Missed)> Read()
+    public IReadOnlyList<(string Program, TimeSpan RunTime, long Runs, long TurnedAway, long Missed)> Read()
     {
         var isSampled = options.Value.ProgramStats == ProgramStatsMode.Sampled;
         using var steadily = programs.Steadily.Begin();
@@ -36,7 +38,8 @@ internal sealed class ProgramStats(KernelPrograms programs, IOptions<Diagnostics
                 {
                     var info = program.Info();
                     var measure = isSampled ? _scaled.GetValueOrDefault(program.Name) : new Measure((double)info.RunTimeNs, (double)info.RunCount);
-                    return (program.Name, TimeSpan.FromMicroseconds(measure.Nanoseconds / 1000), (long)measure.Runs, Missed(program.Name, (long)info.RecursionMisses));
+                    var turnedAway = (long)info.RecursionMisses;
+                    return (program.Name, TimeSpan.FromMicroseconds(measure.Nanoseconds / 1000), (long)measure.Runs, turnedAway, Missed(program.Name, turnedAway));
                 }),
             ];
         }
@@ -53,8 +56,12 @@ internal sealed class ProgramStats(KernelPrograms programs, IOptions<Diagnostics
                 return Math.Min(turnedAway, deputy);
             case "sw_destroy" or "sw_kprobe_destroy" when TurnedAway("sw_destroy_deputy") is { } deputy:
                 return Math.Clamp(turnedAway - OfTurnedAway(EndsRescued), 0, deputy);
+            case "sw_reset_sent" when TurnedAway("sw_reset_sent_deputy") is { } deputy:
+                return Math.Clamp(turnedAway - OfTurnedAway(ResetsSentRescued), 0, deputy);
+            case "sw_reset_received" when TurnedAway("sw_reset_received_deputy") is { } deputy:
+                return Math.Clamp(turnedAway - OfTurnedAway(ResetsReceivedRescued), 0, deputy);
             // Of a process that is not forgotten, the next one with its number is told apart by when it began.
-            case "sw_state_deputy" or "sw_destroy_deputy" or "sw_exit":
+            case "sw_state_deputy" or "sw_destroy_deputy" or "sw_reset_sent_deputy" or "sw_reset_received_deputy" or "sw_exit":
                 return 0;
             default:
                 return turnedAway;

@@ -200,7 +200,7 @@ internal sealed class KernelTotals : IKernelTotals, IDisposable
     }
 
     public IReadOnlyList<ProgramCost> Programs() =>
-        [.. _stats.Read().Select(cost => new ProgramCost(cost.Program, cost.RunTime, cost.Runs, cost.Missed))];
+        [.. _stats.Read().Select(cost => new ProgramCost(cost.Program, cost.RunTime, cost.Runs, cost.TurnedAway, cost.Missed))];
 
     public void Dispose() => _flush?.Dispose();
 

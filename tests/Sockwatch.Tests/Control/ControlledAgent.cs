@@ -39,7 +39,7 @@ internal sealed class ControlledAgent : IAsyncDisposable
         _dump = new DumpControl(
             [
                 new ProcessDump(Books, Totals, clock), new SocketDump(Books, Totals, clock), new MapDump(reports), new LimitDump(reports, use),
-                new LossDump(Losses, new CacheLedger(), Refusals), new HookDump(new HookState()), new OptionDump(changeable),
+                new LossDump(Losses, new CacheLedger(), Refusals), new HookDump(new HookState()), new ProgramDump(reports), new OptionDump(changeable),
             ],
             reports);
         Use = use;

@@ -52,6 +52,18 @@ internal sealed class LossDump(LossLedger losses, CacheLedger caches, ControlRef
     ];
 }
 
+/// <summary>What is at work in the kernel, and what it was kept from.</summary>
+internal sealed class ProgramDump(IReportSource reports) : IDumpSection
+{
+    public string Name => "programs";
+
+    public IReadOnlyList<DumpColumn> Columns { get; } =
+        [new("program"), new("runs", IsNumber: true), new("turned_away", IsNumber: true), new("missed", IsNumber: true)];
+
+    public IEnumerable<string[]> Rows(int most) => (reports.Latest ?? TrafficReport.Empty).Programs.Select(program =>
+        (string[])[program.Program, DumpCell.Of(program.Runs), DumpCell.Of(program.TurnedAway), DumpCell.Of(program.Missed)]);
+}
+
 /// <summary>What observes what.</summary>
 internal sealed class HookDump(HookState hooks) : IDumpSection
 {

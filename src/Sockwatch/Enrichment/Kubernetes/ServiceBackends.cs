@@ -51,6 +51,11 @@ internal sealed partial class ServiceBackends : IServiceBackends
             {
                 _known.Add(flow, new Known(backend));
             }
+            else if (record.Kind == RecordKind.FlowStart)
+            {
+                // What was known is of the socket's last conversation with the same service.
+                _known.Remove(flow);
+            }
 
             if (record.Kind is RecordKind.FlowEnd or RecordKind.FlowFailed && _known.TryGet(flow, out var known))
             {

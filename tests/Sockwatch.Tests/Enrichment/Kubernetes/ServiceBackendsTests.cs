@@ -60,6 +60,17 @@ public sealed class ServiceBackendsTests : IConntrack
     }
 
     [Fact]
+    public void A_new_conversation_that_the_kernel_knows_nothing_of_has_not_the_answer_of_the_old_one()
+    {
+        _backends.Ask(Record(1, RecordKind.FlowStart));
+        _backends.Ask(Record(1, RecordKind.FlowEnd));
+        _answer = null;
+        _backends.Ask(Record(1, RecordKind.FlowStart));
+
+        Assert.Null(_backends.Find(Record(1, RecordKind.FlowStart)));
+    }
+
+    [Fact]
     public void What_has_ended_is_forgotten_a_minute_later()
     {
         _backends.Ask(Record(1, RecordKind.FlowStart));
