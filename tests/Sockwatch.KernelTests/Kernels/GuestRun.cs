@@ -44,6 +44,9 @@ internal sealed class GuestRun
     /// <summary>What the load program had to say beside its truth, such as what it left out and why.</summary>
     public string Notes => string.Join('\n', Families.Select(family => Read($"truth-{family}.log")).Where(notes => notes.Length > 0));
 
+    /// <summary>The programs that the kernel did not run at a time, as they were at work already; a table.</summary>
+    public string TurnedAway => Read("turned-away");
+
     /// <summary>One boot keeps one processor busy, so the next rows boot while this one's result is awaited.</summary>
     /// <exception cref="InvalidOperationException">The guest handed nothing back; the message says where it stopped.</exception>
     public static async Task<GuestRun> OfAsync(MatrixRow row)
