@@ -57,7 +57,7 @@ public sealed class CtlTests
             text);
         using var books = JsonDocument.Parse(json);
         Assert.Equal(
-            ["processes", "sockets", "maps", "limits", "losses", "hooks", "options"], books.RootElement.EnumerateObject().Select(section => section.Name));
+            ["processes", "sockets", "maps", "limits", "losses", "hooks", "programs", "options"], books.RootElement.EnumerateObject().Select(section => section.Name));
         Assert.Equal(4711, books.RootElement.GetProperty("processes")[0].GetProperty("pid").GetInt32());
         Assert.Equal(1234, books.RootElement.GetProperty("sockets")[0].GetProperty("sent").GetInt64());
     }
@@ -80,7 +80,7 @@ public sealed class CtlTests
     }
 
     [Theory]
-    [InlineData("sockwatch: there is no section shoes; expected some of processes, sockets, maps, limits, losses, hooks, options\n", "dump", "shoes")]
+    [InlineData("sockwatch: there is no section shoes; expected some of processes, sockets, maps, limits, losses, hooks, programs, options\n", "dump", "shoes")]
     [InlineData("sockwatch: log.level is \"loud\"; expected trace, debug, info, warn or error\n", "options", "log.level=loud")]
     [InlineData("sockwatch: this agent does not offer reset\n", "reset")]
     [InlineData("sockwatch: a section of a dump has from 1 to 65536 rows\n", "dump", "--rows", "70000")]
